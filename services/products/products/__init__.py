@@ -1,0 +1,1 @@
+"""The products service of the reference shop."""

@@ -1,0 +1,1 @@
+"""Bandstand: a microservice chassis for Django."""

@@ -1,0 +1,98 @@
+"""The only door to time: wall clock, monotonic clock, sleep, database time and time-ordered ids.
+
+Tests hold the clock with `bandstand.testing.held_clock`; nothing else in the project reads time elsewhere.
+"""
+
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+__all__ = ["Clock", "database_now", "install", "monotonic", "now", "rfc3339", "sleep", "uuid7"]
+
+
+class Clock(Protocol):
+    """What a clock must offer. `held` says that it stands in for the database's time as well."""
+
+    held: bool
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class _SystemClock:
+    held = False
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+_clock: Clock = _SystemClock()
+
+
+def install(clock: Clock | None) -> Clock:
+    """Replace the clock of this process (None: the system's) and return the one it replaces."""
+    global _clock  # noqa: PLW0603 - the one deliberate global: time itself
+    previous = _clock
+    _clock = clock or _SystemClock()
+    return previous
+
+
+def now() -> datetime:
+    """The current time, aware, in UTC."""
+    return _clock.now()
+
+
+def monotonic() -> float:
+    """Seconds on a clock that never goes back; for durations and deadlines within this process."""
+    return _clock.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Block this thread for *seconds*."""
+    _clock.sleep(max(0.0, seconds))
+
+
+def database_now(using: str = "default") -> datetime:
+    """The database server's time, aware, in UTC: the one clock that all hosts of a service share.
+
+    Leases and deadlines are written and compared with it, so that a host whose clock is wrong cannot steal work.
+    """
+    if _clock.held:
+        return _clock.now()
+    from django.db import connections  # noqa: PLC0415 - settings must not be needed to read the wall clock
+
+    connection = connections[using]
+    if connection.vendor == "sqlite":  # the server of a file is this host: its clock is the database's clock
+        return _clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+    return moment.astimezone(UTC)
+
+
+def rfc3339(moment: datetime, *, timespec: str = "milliseconds") -> str:
+    """Write *moment* as RFC 3339 in UTC with a `Z`."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def uuid7() -> UUID:
+    """Make a time-ordered id (RFC 9562, version 7): 48 bits of milliseconds, 12 bits of their fraction, 62 random."""
+    microseconds = (now() - _EPOCH) // timedelta(microseconds=1)
+    milliseconds, rest = divmod(microseconds, 1000)
+    fraction = rest * 4096 // 1000
+    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62)
+    return UUID(int=value)
