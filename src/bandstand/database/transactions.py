@@ -12,4 +12,4 @@ def in_transaction(using: str = "default") -> bool:
     it passes in tests and raises in production. Blocks opened by the test case do not count (Django itself asks the
     same private attribute for `durable=True`).
     """
-    return any(not block._from_testcase for block in connections[using].atomic_blocks)  # noqa: SLF001
+    return any(not block._from_testcase for block in connections[using].atomic_blocks)  # type: ignore[attr-defined]  # noqa: SLF001

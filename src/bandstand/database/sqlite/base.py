@@ -72,18 +72,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _commit(self) -> Any:
         # A failed COMMIT (disk full, busy) leaves the transaction open: the ROLLBACK that follows releases.
-        result = super()._commit()
+        result = super()._commit()  # type: ignore[misc]
         self._release()
         return result
 
     def _rollback(self) -> Any:
         try:
-            return super()._rollback()
+            return super()._rollback()  # type: ignore[misc]
         finally:
             self._release()
 
     def _close(self) -> Any:
         try:
-            return super()._close()
+            return super()._close()  # type: ignore[misc]
         finally:
             self._release()
