@@ -1,8 +1,8 @@
 """Typed settings from the environment, `.env` files and mounted secret files; all faults reported together.
 
-A concern declares a frozen dataclass; `load` fills it. A field `deadline: timedelta` of the prefix `ORDERS` is read from
-`ORDERS_DEADLINE_SECONDS`, a field `url: str` from `ORDERS_URL`. For each variable the environment wins over `.env`, and
-`NAME_FILE` names a file holding the value (as Docker and Kubernetes mount secrets). Nothing else reads `os.environ`.
+A concern declares a frozen dataclass; `load` fills it. A field `deadline: timedelta` of the prefix `ORDERS` is read
+from `ORDERS_DEADLINE_SECONDS`, a field `url: str` from `ORDERS_URL`. For each variable the environment wins over
+`.env`, and `NAME_FILE` names a file holding the value, as secrets are mounted. Nothing else reads `os.environ`.
 """
 
 import dataclasses

@@ -1,0 +1,30 @@
+"""Settings of the test project."""
+
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from bandstand.database import database_from_url
+
+DATA = Path(tempfile.mkdtemp(prefix="bandstand-tests-"))
+
+SECRET_KEY = "a-key-for-tests-only"
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+ROOT_URLCONF = "tests.project.urls"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "rest_framework",
+    *(
+        app
+        for app in ("bandstand.web", "bandstand.auth", "bandstand.events", "bandstand.sagas")
+        if find_spec(f"{app}.apps")
+    ),
+    "tests.project",
+]
+DATABASES = {
+    "default": {**database_from_url(f"sqlite:///{DATA}/project.sqlite3"), "TEST": {"NAME": str(DATA / "test.sqlite3")}}
+}
+BANDSTAND = {"SERVICE": {"NAME": "project", "VERSION": "1.0", "ENVIRONMENT": "test"}}
