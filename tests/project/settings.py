@@ -8,6 +8,7 @@ from bandstand.database import database_from_url
 
 DATA = Path(tempfile.mkdtemp(prefix="bandstand-tests-"))
 
+CONCERNS = ("bandstand.web", "bandstand.auth", "bandstand.events", "bandstand.sagas")
 SECRET_KEY = "a-key-for-tests-only"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 ROOT_URLCONF = "tests.project.urls"
@@ -17,11 +18,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "rest_framework",
-    *(
-        app
-        for app in ("bandstand.web", "bandstand.auth", "bandstand.events", "bandstand.sagas")
-        if find_spec(f"{app}.apps")
-    ),
+    *(app for app in CONCERNS if find_spec(app) and find_spec(f"{app}.apps")),
     "tests.project",
 ]
 DATABASES = {
