@@ -1,0 +1,40 @@
+"""The section `EVENTS` of the setting `BANDSTAND`."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+__all__ = ["EventsConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsConfig:
+    """How events travel and how long their traces stay. `bus_url` chooses the backend by its scheme."""
+
+    section: ClassVar[str] = "EVENTS"
+
+    bus_url: str = ""
+    database: str = "default"
+    batch: int = 500
+    """How many events the relay hands to the bus at once."""
+    consumer_batch: int = 100
+    """How many deliveries one transaction applies at most."""
+    consumer_hold: timedelta = timedelta(milliseconds=20)
+    """How long such a transaction may last before it is committed and the rest goes into the next."""
+    attempts: int = 8
+    """How often a handler, or the publishing of an event the bus refuses, is tried before it is a dead letter."""
+    retry_base: timedelta = timedelta(milliseconds=200)
+    retry_cap: timedelta = timedelta(seconds=60)
+    safety_poll: timedelta = timedelta(seconds=1)
+    """How soon work is found at the latest when a wake-up was lost."""
+    relay_lease: timedelta = timedelta(seconds=3)
+    ack_interval: timedelta = timedelta(milliseconds=500)
+    """Acknowledgements to the bus are gathered this long: the inbox makes redelivery harmless."""
+    from_beginning: bool = True
+    """Whether a new consumer group also gets what was published before it existed."""
+    outbox_retention: timedelta = timedelta(hours=24)
+    inbox_retention: timedelta = timedelta(days=7)
+    bus_retention: timedelta = timedelta(hours=24)
+    dead_letter_retention: timedelta = timedelta(days=90)
+    """How long replayed and discarded dead letters stay; those nobody has looked at stay for ever."""
+    max_event_bytes: int = 262_144
