@@ -26,6 +26,7 @@ __all__ = [
     "current",
     "new_id",
     "parse_traceparent",
+    "peek",
     "remaining",
     "unbind",
     "valid_correlation_id",
@@ -113,6 +114,11 @@ def current() -> Context:
         context = Context()
         _current.set(context)
     return context
+
+
+def peek() -> Context | None:
+    """The context of the work at hand, or None where nothing was bound; binds nothing."""
+    return _current.get()
 
 
 def bind(context: Context | None) -> Context | None:

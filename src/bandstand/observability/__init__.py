@@ -1,0 +1,1 @@
+"""Logs, metrics and traces: configured once, used through the standard library and three small modules."""
