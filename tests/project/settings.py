@@ -25,3 +25,8 @@ DATABASES = {
     "default": {**database_from_url(f"sqlite:///{DATA}/project.sqlite3"), "TEST": {"NAME": str(DATA / "test.sqlite3")}}
 }
 BANDSTAND = {"SERVICE": {"NAME": "project", "VERSION": "1.0", "ENVIRONMENT": "test"}}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["bandstand.auth.rest.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["bandstand.auth.rest.Closed"],
+    "UNAUTHENTICATED_USER": None,
+}

@@ -1,4 +1,7 @@
-"""System checks of auth: every view has a policy, REST framework denies by default, the keys can be read."""
+"""System checks of auth: every view has a policy, REST framework denies by default, the keys can be read.
+
+REST framework is imported only when a check runs: a process that serves never needs this module's help.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -6,14 +9,10 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.urls import URLPattern, URLResolver, get_resolver
-from rest_framework.permissions import OperandHolder, SingleOperandHolder
-from rest_framework.settings import api_settings
-from rest_framework.views import APIView
 
 from bandstand.auth.config import AuthConfig
 from bandstand.auth.keys import KeyRing
 from bandstand.auth.policy import policy_of
-from bandstand.auth.rest import Policy, Public
 from bandstand.config import section
 
 __all__ = ["check_default_denial", "check_policies", "check_signing_key"]
@@ -38,6 +37,8 @@ def check_policies(app_configs: Iterable[AppConfig] | None, **_: object) -> list
 @register(Tags.security)
 def check_default_denial(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
     """Refuse a REST framework default that lets anybody in."""
+    from rest_framework.settings import api_settings  # noqa: PLC0415
+
     defaults = list(api_settings.DEFAULT_PERMISSION_CLASSES)
     if not defaults or any(_opens(permission) for permission in defaults):
         return [
@@ -72,6 +73,8 @@ def routed_views(patterns: Iterable[URLPattern | URLResolver], prefix: str = "")
 
 
 def _has_policy(view: View) -> bool:
+    from rest_framework.views import APIView  # noqa: PLC0415
+
     cls = getattr(view, "cls", None)
     if not (isinstance(cls, type) and issubclass(cls, APIView)):
         return policy_of(view) is not None
@@ -87,6 +90,10 @@ def _is_framework(cls: type) -> bool:
 
 
 def _is_policy(permission: Any) -> bool:
+    from rest_framework.permissions import OperandHolder, SingleOperandHolder  # noqa: PLC0415
+
+    from bandstand.auth.rest import Policy  # noqa: PLC0415
+
     if isinstance(permission, SingleOperandHolder):
         return _is_policy(permission.op1_class)
     if isinstance(permission, OperandHolder):
@@ -95,7 +102,7 @@ def _is_policy(permission: Any) -> bool:
 
 
 def _opens(permission: Any) -> bool:
-    return permission is Public or getattr(permission, "__name__", "") == "AllowAny"
+    return getattr(permission, "__name__", "") in ("AllowAny", "Public")
 
 
 def _name(view: View) -> str:

@@ -5,7 +5,7 @@ everybody and fails a system check.
 """
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import Http404
@@ -13,12 +13,14 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from bandstand import context
 from bandstand.auth.principals import authenticate_user
 from bandstand.context import Principal
 from bandstand.errors import NotAuthenticated
+
+if TYPE_CHECKING:  # the framework's views load its default authentication: this module
+    from rest_framework.views import APIView
 
 __all__ = [
     "BearerAuthentication",
@@ -63,7 +65,7 @@ def principal_of(request: Request) -> Principal | None:
 class Closed(BasePermission):
     """Nobody. The default of every view that declares no policy."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002
         """Always false."""
         return False
 
@@ -75,7 +77,7 @@ class Policy(BasePermission):
 class Public(Policy):
     """Anybody; a token, when one is sent, must still be valid."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002
         """Always true."""
         return True
 
@@ -83,7 +85,7 @@ class Public(Policy):
 class SignedIn(Policy):
     """Any user with a valid token."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002
         """Whether a user is signed in."""
         return principal_of(request) is not None
 
@@ -91,7 +93,7 @@ class SignedIn(Policy):
 class Staff(Policy):
     """Users whose token carries the role `staff`; others 403."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002
         """Whether staff is signed in."""
         principal = principal_of(request)
         return principal is not None and principal.is_staff
@@ -102,7 +104,7 @@ class SelfOnly(Policy):
 
     staff_too = False
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         """Whether the URL names the caller. Raises Http404 for another one, so that ids cannot be probed."""
         principal = principal_of(request)
         if principal is None:
