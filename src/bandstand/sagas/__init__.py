@@ -1,0 +1,34 @@
+"""Durable sagas: declared as steps, decided by a pure engine, run by a leased and fenced worker."""
+
+from typing import TYPE_CHECKING, Any
+
+from bandstand.sagas.definition import Saga, SagaStep, StepCall, StepKind, StepRefused
+from bandstand.sagas.protocol import SagaStatus
+
+if TYPE_CHECKING:
+    from bandstand.sagas.models import SagaExecution, SagaStepLog
+
+__all__ = [
+    "Saga",
+    "SagaExecution",
+    "SagaStatus",
+    "SagaStep",
+    "SagaStepLog",
+    "StepCall",
+    "StepKind",
+    "StepRefused",
+]
+
+# What needs Django's models is looked up on first use: an application's package is imported before they are ready.
+_LATER = {
+    "SagaExecution": "bandstand.sagas.models",
+    "SagaStepLog": "bandstand.sagas.models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module  # noqa: PLC0415 - only for the names above
+
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
