@@ -1,0 +1,1 @@
+"""What proves the house: a payment provider that misbehaves on request, and the checker of the shop's invariants."""
