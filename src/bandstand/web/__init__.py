@@ -1,0 +1,1 @@
+"""The inbound edge: context, problems, strict bodies and queries, pagination, idempotency, OpenAPI."""

@@ -1,0 +1,1 @@
+"""System checks of the inbound edge (bandstand.E4xx, bandstand.W4xx)."""
