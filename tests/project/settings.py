@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bandstand.database import database_from_url
+from bandstand.web.rest import rest_settings
 
 DATA = Path(tempfile.mkdtemp(prefix="bandstand-tests-"))
 
@@ -25,8 +26,5 @@ DATABASES = {
     "default": {**database_from_url(f"sqlite:///{DATA}/project.sqlite3"), "TEST": {"NAME": str(DATA / "test.sqlite3")}}
 }
 BANDSTAND = {"SERVICE": {"NAME": "project", "VERSION": "1.0", "ENVIRONMENT": "test"}}
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["bandstand.auth.rest.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["bandstand.auth.rest.Closed"],
-    "UNAUTHENTICATED_USER": None,
-}
+REST_FRAMEWORK = rest_settings()
+APPEND_SLASH = False

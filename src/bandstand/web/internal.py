@@ -83,6 +83,5 @@ def _check(request: HttpRequest, methods: Mapping[str, Handler]) -> None:
 
 
 def _authenticate(request: HttpRequest, callers: frozenset[str]) -> None:
-
     principal = authenticate_service({"Authorization": request.META.get("HTTP_AUTHORIZATION", "")}, callers=callers)
     context.bind(replace(context.current(), principal=principal))

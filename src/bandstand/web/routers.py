@@ -30,6 +30,6 @@ class Router(SimpleRouter):
         for pattern in super().get_urls():
             found.append(pattern)
             expression = str(pattern.pattern)
-            if isinstance(pattern, URLPattern) and pattern.callback and expression.endswith("/$"):
+            if isinstance(pattern, URLPattern) and expression.endswith("/$"):
                 found.append(re_path(f"{expression[:-2]}$", pattern.callback, pattern.default_args))
         return found
