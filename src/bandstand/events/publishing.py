@@ -10,7 +10,7 @@ from bandstand import clock, context
 from bandstand.config import identity, section
 from bandstand.database import in_transaction
 from bandstand.errors import InternalError
-from bandstand.events import registry, wakeup
+from bandstand.events import registry, wakeups
 from bandstand.events.config import EventsConfig
 from bandstand.events.declaration import Event
 from bandstand.events.envelope import Envelope
@@ -46,7 +46,7 @@ def publish(event: Event) -> UUID:
         raise NoTransaction(f"{event.event_name} was published outside a transaction", event=event.event_name)
     envelope, encoded = _wrap(event, config)
     sequence = _insert(envelope, encoded, using=config.database)
-    transaction.on_commit(wakeup.relay, using=config.database)
+    transaction.on_commit(wakeups.relay, using=config.database)
     handlers = registry.local_handlers(event.event_name)
     if handlers:
         numbered = replace(envelope, sequence=sequence)
