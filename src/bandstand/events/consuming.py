@@ -12,6 +12,8 @@ from bandstand.events import registry, wakeups
 from bandstand.events.backends import BusUnavailable, Subscription, current_bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.inbox import Inbox
+from bandstand.events.measures import ConsumerGauges
+from bandstand.events.retention import Housekeeping, bus_purge, purge_dead_letters, purge_inbox
 from bandstand.events.retrying import outage_pause
 from bandstand.events.waiting import Retries
 from bandstand.lifecycle import Loop
@@ -43,6 +45,12 @@ class ConsumerLoop(Loop):
         self._waiter = self._bus.waiter(self._group)
         self._subscription: Subscription | None = None
         self._is_registered = False
+        self._gauges = ConsumerGauges(self._bus, self._group, self._config)
+        self._housekeeping = Housekeeping(
+            lambda: purge_inbox(self._config),
+            lambda: purge_dead_letters(self._config),
+            bus_purge(self._bus, self._config),
+        )
         self._flushed_at = clock.monotonic()
         self._failures = 0
 
@@ -86,6 +94,10 @@ class ConsumerLoop(Loop):
                 self._retries.expect()
             subscription.ack(deliveries[-1].position)
         flush_in = self._flush(subscription)
+        self._gauges.measure()
+        if not deliveries and not subscription.unflushed:
+            # Nothing that was ever applied can be redelivered from here, so old inbox rows may go.
+            self._housekeeping.run_due()
         return _NOW if deliveries else min(due_in, flush_in)
 
     def _subscribed(self) -> Subscription | None:

@@ -21,6 +21,8 @@ from bandstand.events.backends import Bus, BusUnavailable, Message, Published, c
 from bandstand.events.config import EventsConfig
 from bandstand.events.envelope import sequenced
 from bandstand.events.leases import Leadership
+from bandstand.events.measures import RelayGauges
+from bandstand.events.retention import Housekeeping, purge_delivered
 from bandstand.events.retrying import outage_pause, pause_after
 from bandstand.lifecycle import Loop
 from bandstand.lifecycle.crashpoints import crash_point, register_crash_points
@@ -133,6 +135,8 @@ class RelayLoop(Loop):
         self._bus = current_bus()
         self._waiter = self._bus.waiter(wakeups.relay_name())
         self._relay = Relay(self._bus, self._config)
+        self._gauges = RelayGauges(self._config)
+        self._housekeeping = Housekeeping(lambda: purge_delivered(self._config))
         self._failures = 0
 
     def run(self, stop: threading.Event) -> None:
@@ -154,6 +158,8 @@ class RelayLoop(Loop):
     def _turn(self, stop: threading.Event) -> timedelta | None:
         try:
             moved = self._relay.run_once()
+            self._gauges.measure()
+            self._housekeeping.run_due()
         except (BusUnavailable, DatabaseError) as error:
             self._failures += 1
             log.warning("relay.interrupted", extra={"error": str(error), "failures": self._failures})
