@@ -44,14 +44,16 @@ def run(*arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, env=dict(os.environ))
 
 
-class BusSuite:
-    """The contract of `backends/base.py`, one behaviour per test."""
-
+class _WithBus:
     @pytest.fixture
     def bus(self, url: str) -> Iterator[Bus]:
         bus = open_bus(url)
         yield bus
         bus.close()
+
+
+class Deliveries(_WithBus):
+    """Order, redelivery, duplicates, refusals, backpressure."""
 
     def test_what_is_published_is_delivered_in_order(self, bus):
         bus.register("readers", [MADE], from_beginning=True)
@@ -138,6 +140,10 @@ class BusSuite:
         while subscription is None and clock.monotonic() < deadline:
             subscription = bus.subscribe("readers")
         assert bodies(subscription) == ["a:1", "a:2"]
+
+
+class Groups(_WithBus):
+    """Registration, cursors, lag, trimming."""
 
     def test_a_late_group_gets_what_was_published_before_it(self, bus):
         bus.publish([message("a", 1)])
@@ -228,6 +234,10 @@ class BusSuite:
         with pytest.raises(BusUnavailable, match="not registered"):
             bus.subscribe("nobody")
 
+
+class Processes(_WithBus):
+    """Several publishers and readers, wake-ups, and what dies on the way."""
+
     def test_concurrent_publishers_lose_nothing_and_keep_order_per_subject(self, url, bus):
         bus.register("readers", [MADE], from_beginning=True)
         actors = [run("publish", url, MADE, f"subject-{number}", "200") for number in range(3)]
@@ -290,3 +300,7 @@ class BusSuite:
 
     def test_notifying_nobody_is_harmless(self, bus):
         bus.notify("nobody.relay")
+
+
+class BusSuite(Deliveries, Groups, Processes):
+    """The contract of `backends/base.py`, one behaviour per test."""

@@ -78,7 +78,7 @@ class Command(BaseCommand):
         dead_letters.mend(options["id"], options["data"].encode())
         self.stdout.write("mended")
 
-    def _revive(self, options: dict[str, Any]) -> None:  # noqa: ARG002 - one signature for all
+    def _revive(self, options: dict[str, Any]) -> None:
         self.stdout.write(f"{relay.revive(using=section(EventsConfig).database)} revived")
 
     def _chosen(self, options: dict[str, Any]) -> list[UUID]:
