@@ -1,1 +1,0 @@
-"""Where addresses come from, one module per source."""

@@ -1,0 +1,246 @@
+"""The launcher: starts the fleet, keeps it running, tells the gateway and the services who is ready, drains it."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from bandstand.clock import monotonic, now, rfc3339
+from bandstand.fleet.chores import keep_logs_small, register_webhooks, seed_shop
+from bandstand.fleet.control import serve_control
+from bandstand.fleet.directory import Directory
+from bandstand.fleet.environment import bus_url, database_url
+from bandstand.fleet.gateway.files import GatewayFiles
+from bandstand.fleet.guards import check_port, take_lock
+from bandstand.fleet.jobs import backing_jobs, backing_urls, gateway_job, service_jobs
+from bandstand.fleet.keys import ensure_keys
+from bandstand.fleet.layout import DataFolder, replace_file
+from bandstand.fleet.logs import tail
+from bandstand.fleet.manifest import Fleet
+from bandstand.fleet.status import document_of, memory_of
+from bandstand.fleet.unit import StartFailed, State, Unit
+
+__all__ = ["Launcher", "Report"]
+
+_HOST = "127.0.0.1"
+# Discovery looks at the registry file at most every 50 ms: who was withdrawn there may still be asked for that long.
+_REGISTRY_SETTLES = 0.1
+_FATAL_FAILURES = 3
+
+Report = Callable[[str, dict[str, Any]], None]
+
+
+class Launcher:
+    """One fleet on one data folder. `run` owns the main thread: children are tied to the thread that spawned them.
+
+    *report(event, facts)* is told what happens: `ready`, `down`, `up`, `seeded`, `draining`, `stopped`.
+    """
+
+    def __init__(self, fleet: Fleet, data: DataFolder, *, port: int, outer: Mapping[str, str], report: Report) -> None:
+        self.fleet = fleet
+        self.data = data
+        self.port = port
+        self.units: dict[str, Unit] = {}
+        self.urls: dict[str, str] = {}
+        self.is_up = False
+        self._outer = outer
+        self._report = report
+        self._began = monotonic()
+        self._files = GatewayFiles(xds=data.xds, admin=data.socket("envoy.sock"))
+        self._ready: dict[str, bool] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._leave = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """The gateway."""
+        return f"http://{_HOST}:{self.port}"
+
+    async def start(self) -> None:
+        """Start everything and wait until all of it is ready. Raises ConfigurationError or StartFailed."""
+        self._lock = take_lock(self.data)
+        check_port(_HOST, self.port)
+        self.data.create()
+        ensure_keys(self.data, self.fleet.services)
+        self._files.write_static(host=_HOST, port=self.port, access_log=Path("/dev/stdout"))
+        self._files.write_routes(self.fleet.routes, timeout_seconds=self.fleet.gateway.timeout_seconds)
+        self._files.write_clusters(self.fleet.services)
+        self._directory = Directory(self.fleet.services, self.data, self._files)
+        self._create_units()
+        self._handle_signals()
+        control = self.data.socket("control.sock")
+        self._server = await serve_control(control, self.answer)
+        self._write_state(control)
+        for unit in self.units.values():
+            self._spawn_task(unit.keep())
+        self._spawn_task(keep_logs_small(self.data))
+        await self._all_ready()
+        await self._register_webhooks()
+
+    async def seed(self) -> None:
+        """Fill the shop, once for each data folder. Raises StartFailed."""
+        began = monotonic()
+        if await seed_shop(self.fleet, self.data, outer=self._outer, urls=self.urls):
+            self._report("seeded", {"seconds": monotonic() - began})
+
+    def announce_up(self) -> None:
+        """Tell those who wait for a detached launcher that everything is done."""
+        self.is_up = True
+
+    async def wait(self) -> None:
+        """Wait until somebody asks the fleet to stop."""
+        await self._leave.wait()
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether somebody asked the fleet to stop."""
+        return self._leave.is_set()
+
+    async def stop(self) -> bool:
+        """Drain: no new requests, then SIGTERM, then wait; SIGKILL at last. True when all ended by themselves."""
+        self._leave.set()
+        self._report("draining", {})
+        services = [unit for unit in self.units.values() if unit.job.role == "server"]
+        others = [unit for unit in self.units.values() if unit.job.role != "server"]
+        before = self._directory.snapshot()
+        for unit in services:
+            unit.withdraw()
+        await self._directory.wait_until_dropped(before, timeout=0.5)
+        drained = asyncio.gather(*(unit.stop() for unit in services))
+        hurry = self._spawn_task(self._kill_when_hurried())
+        await drained
+        hurry.cancel()
+        await asyncio.gather(*(unit.stop() for unit in others))
+        for task in self._tasks:
+            task.cancel()
+        self._server.close()
+        self.data.socket("control.sock").unlink(missing_ok=True)
+        self._report("stopped", {})
+        return not self._hurry.is_set()
+
+    async def _kill_when_hurried(self) -> None:
+        await self._hurry.wait()
+        for unit in self.units.values():
+            unit.kill()
+
+    async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Answer one question of another verb."""
+        match question.get("do"):
+            case "status":
+                return self.status()
+            case "memory":
+                return {name: memory_of(unit) for name, unit in self.units.items()}
+            case "is_up":
+                return {"pid": os.getpid(), "up": self.is_up}
+            case "down":
+                self._leave.set()
+                return {"pid": os.getpid()}
+            case "restart":
+                return await self.restart(str(question.get("name")))
+            case _:
+                return {"error": f"the launcher does not know how to do {question.get('do')!r}"}
+
+    def status(self) -> dict[str, Any]:
+        """The document of `bandstand status --json`."""
+        databases = {name: database_url(self.fleet, self.data, name, self._outer) for name in self.fleet.services}
+        services = {name: (self._directory[name], databases[name]) for name in self.fleet.services}
+        bus = bus_url(self.fleet, self.data, self._outer)
+        provider = self.urls.get("PAYMENT_PROVIDER_URL")
+        return document_of(self.units.values(), services=services, gateway=self.url, provider=provider, bus=bus)
+
+    async def restart(self, name: str) -> dict[str, Any]:
+        """Replace the processes of a service one by one without losing a request; others are stopped and started."""
+        chosen = [unit for unit in self.units.values() if name in (unit.job.name, unit.job.service)]
+        if not chosen:
+            known = ", ".join(self.units)
+            return {"error": f"there is no {name!r} in this fleet; there are {known}", "unknown": True}
+        began = monotonic()
+        for unit in chosen:
+            if unit.job.port is not None:
+                await unit.bounce()
+                continue
+            swapped = await unit.replace()
+            if swapped is None:
+                continue
+            old, new = swapped
+            await self._files.wait_for(unit.job.service, present=[new.address], absent=[old.address])
+            await asyncio.sleep(_REGISTRY_SETTLES)
+            await unit.retire(old)
+        return {"restarted": [unit.job.name for unit in chosen], "seconds": round(monotonic() - began, 3)}
+
+    # -- starting ------------------------------------------------------------------------------------------------
+
+    def _create_units(self) -> None:
+        self.urls = backing_urls(self.fleet, outer=self._outer)
+        jobs = [
+            *service_jobs(self.fleet, self.data, outer=self._outer, urls=self.urls),
+            gateway_job(self.fleet, self.data, self._files, outer=self._outer, port=self.port),
+            *backing_jobs(self.fleet, self.data, outer=self._outer, urls=self.urls),
+        ]
+        self.units = {job.name: Unit(job, self._on_change) for job in jobs}
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._on_signal)
+
+    def _on_signal(self) -> None:
+        (self._hurry if self._leave.is_set() else self._leave).set()
+
+    def _write_state(self, control: Path) -> None:
+        state = {"pid": os.getpid(), "started_at": rfc3339(now()), "fleet": str(self.fleet.file),
+                 "control": str(control), "gateway": self.url, "urls": self.urls}  # fmt: skip
+        replace_file(self.data.state, json.dumps(state))
+
+    async def _all_ready(self) -> None:
+        leave = asyncio.create_task(self._leave.wait())
+        waiting = {asyncio.create_task(unit.ready.wait()) for unit in self.units.values()}
+        while waiting and not self._leave.is_set():
+            done, _ = await asyncio.wait([*waiting, leave], timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+            waiting -= done
+            self._refuse_hopeless()
+        for task in (*waiting, leave):
+            task.cancel()
+        refused = await self._files.refusals()
+        if refused:
+            raise StartFailed(f"the gateway refused its configuration: {refused}")
+        if not self._leave.is_set():
+            self._report("up", {"seconds": monotonic() - self._began})
+
+    def _refuse_hopeless(self) -> None:
+        for unit in self.units.values():
+            if unit.failures >= _FATAL_FAILURES and unit.current and unit.current.ready_at is None:
+                shown = tail(unit.job.log, lines=15)
+                raise StartFailed(f"{unit.job.name} does not start. The end of {unit.job.log}:\n{shown}")
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    def _on_change(self, unit: Unit) -> None:
+        if unit.job.role == "server":
+            self._directory.update(unit.job.service, self.units)
+        is_ready = bool(unit.addresses)
+        if is_ready == self._ready.get(unit.job.name, False):
+            return
+        self._ready[unit.job.name] = is_ready
+        if is_ready:
+            self._report(
+                "ready", {"name": unit.job.name, "seconds": monotonic() - self._began, "memory": memory_of(unit)}
+            )
+            if unit.job.role == "provider" and unit.restarts:
+                self._spawn_task(self._register_webhooks())
+        elif not self._leave.is_set():
+            state = unit.current.state if unit.current else State.STOPPED
+            self._report("down", {"name": unit.job.name, "state": state})
+
+    async def _register_webhooks(self) -> None:
+        await register_webhooks(self.fleet, self.data, outer=self._outer, urls=self.urls, gateway=self.url)
+
+    def _spawn_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

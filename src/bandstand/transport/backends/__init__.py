@@ -1,1 +1,0 @@
-"""The transports, one module per library; nothing here is imported before the first call."""

@@ -1,1 +1,0 @@
-"""The one behaviour suite of the buses."""
