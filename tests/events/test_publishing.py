@@ -100,6 +100,17 @@ def test_names_and_subjects_are_checked_at_declaration():
         type("Bad", (Event,), {"__annotations__": {"key": str}}, name="project.bad_made.v1", subject="id")
 
 
+def test_a_field_may_be_called_as_the_envelope_calls_things_but_not_as_event_does():
+    class Named(Event, name="project.named_made.v1", subject="subject"):
+        subject: str
+        owner: str
+        id: int
+
+    assert Named.decoded(Named(subject="s", owner="o", id=1).encoded()) == Named(subject="s", owner="o", id=1)
+    with pytest.raises(ValueError, match="cannot be called 'encoded'"):
+        type("Bad", (Event,), {"__annotations__": {"encoded": str}})
+
+
 def test_a_consumer_reads_only_the_fields_it_declares():
     class Slim(Event, name="project.thing_made.v1"):
         thing: str

@@ -40,7 +40,7 @@ class Run:
     def __init__(self) -> None:
         self.now = NOW
         self.calls: list[str] = []
-        self._take(engine.begin(SAGA, NOW))
+        self._take(engine.step(SAGA, engine.born(SAGA, NOW), Begun(), NOW))
 
     def _take(self, result: Any) -> None:
         self.state: State

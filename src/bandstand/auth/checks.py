@@ -25,7 +25,7 @@ _HINT = (
 
 
 @register(Tags.security)
-def check_policies(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
+def check_policies(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:
     """Find every routed view that does not say who may call it."""
     return [
         Error(f"{route!r} ({_name(view)}) declares no policy.", hint=_HINT, id="bandstand.E101")
@@ -35,7 +35,7 @@ def check_policies(app_configs: Iterable[AppConfig] | None, **_: object) -> list
 
 
 @register(Tags.security)
-def check_default_denial(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
+def check_default_denial(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:
     """Refuse a REST framework default that lets anybody in."""
     from rest_framework.settings import api_settings  # noqa: PLC0415
 
@@ -52,7 +52,7 @@ def check_default_denial(app_configs: Iterable[AppConfig] | None, **_: object) -
 
 
 @register(Tags.security)
-def check_signing_key(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
+def check_signing_key(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:
     """Refuse a signing key that cannot sign."""
     try:
         KeyRing.from_json(section(AuthConfig).private_keys)

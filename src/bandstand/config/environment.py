@@ -20,6 +20,7 @@ __all__ = [
     "Fault",
     "Secret",
     "Setting",
+    "default_to",
     "describe",
     "environment",
     "load",
@@ -278,3 +279,8 @@ def _masked(value: Any) -> str:
     if separator and "@" in rest.partition("/")[0]:
         return f"{scheme}://***@{rest.partition('@')[2]}"
     return text
+
+
+def default_to(variable: str, value: str) -> None:
+    """Set *variable* in this process's environment unless it is set: for what a framework reads from there itself."""
+    os.environ.setdefault(variable, value)

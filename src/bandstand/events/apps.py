@@ -12,3 +12,17 @@ class EventsApp(AppConfig):
     label = "bandstand_events"
     verbose_name = "Events"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Offer the loops, which a worker starts, and the system checks."""
+        from django.core.checks import register  # noqa: PLC0415 - models exist only now
+
+        from bandstand.events import checks  # noqa: PLC0415
+        from bandstand.events.consuming import ConsumerLoop  # noqa: PLC0415
+        from bandstand.events.relay import RelayLoop  # noqa: PLC0415
+        from bandstand.lifecycle import register_loop  # noqa: PLC0415
+
+        register_loop(RelayLoop.name, RelayLoop)
+        register_loop(ConsumerLoop.name, ConsumerLoop)
+        register(checks.check_bus, "bandstand")
+        register(checks.check_events, "bandstand")

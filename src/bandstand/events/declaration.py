@@ -14,9 +14,10 @@ from typing import Any, ClassVar, Self, dataclass_transform
 
 import msgspec
 
-__all__ = ["Event"]
+__all__ = ["Event", "subject_of"]
 
 _NAME = re.compile(r"(?P<service>[a-z][a-z0-9-]*)\.[a-z][a-z0-9_]*\.v[1-9][0-9]*")
+_OURS = {"event_name", "event_owner", "subject_field", "encoded", "decoded"}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -35,6 +36,9 @@ class Event:
         super().__init_subclass__()
         dataclass(frozen=True, kw_only=True)(cls)
         cls.event_name, cls.subject_field, cls._decoder = name, subject, None
+        taken = sorted(_OURS & cls.__dataclass_fields__.keys())  # type: ignore[attr-defined]
+        if taken:
+            raise ValueError(f"{cls.__qualname__}: a field cannot be called {taken[0]!r}")
         if not name:
             return
         if _NAME.fullmatch(name) is None:
@@ -46,14 +50,9 @@ class Event:
         registry.declare(cls)
 
     @classmethod
-    def owner(cls) -> str:
+    def event_owner(cls) -> str:
         """The name of the service that may publish this event: the first part of its name."""
         return cls.event_name.partition(".")[0]
-
-    @property
-    def subject(self) -> str:
-        """The id of the aggregate this fact is about; order is kept among events of one subject."""
-        return str(getattr(self, self.subject_field))
 
     def encoded(self) -> bytes:
         """The data as JSON."""
@@ -70,3 +69,8 @@ class Event:
             decoder = cls._decoder = msgspec.json.Decoder(cls)
         event: Self = decoder.decode(data)
         return event
+
+
+def subject_of(event: Event) -> str:
+    """The id of the aggregate this fact is about; order is kept among events of one subject."""
+    return str(getattr(event, event.subject_field))

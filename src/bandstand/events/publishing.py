@@ -10,9 +10,9 @@ from bandstand import clock, context
 from bandstand.config import identity, section
 from bandstand.database import in_transaction
 from bandstand.errors import InternalError
-from bandstand.events import registry, wakeup
+from bandstand.events import registry, wakeups
 from bandstand.events.config import EventsConfig
-from bandstand.events.declaration import Event
+from bandstand.events.declaration import Event, subject_of
 from bandstand.events.envelope import Envelope
 
 __all__ = ["EventTooLarge", "NoTransaction", "NotPublishable", "apublish", "publish"]
@@ -46,7 +46,7 @@ def publish(event: Event) -> UUID:
         raise NoTransaction(f"{event.event_name} was published outside a transaction", event=event.event_name)
     envelope, encoded = _wrap(event, config)
     sequence = _insert(envelope, encoded, using=config.database)
-    transaction.on_commit(wakeup.relay, using=config.database)
+    transaction.on_commit(wakeups.relay, using=config.database)
     handlers = registry.local_handlers(event.event_name)
     if handlers:
         numbered = replace(envelope, sequence=sequence)
@@ -62,14 +62,14 @@ async def apublish(event: Event) -> UUID:
 
 def _wrap(event: Event, config: EventsConfig) -> tuple[Envelope, bytes]:
     service = identity().name
-    if event.owner() != service or not event.subject_field:
+    if event.event_owner() != service or not event.subject_field:
         raise NotPublishable(f"{service} may not publish {event.event_name or type(event).__name__}")
     work = context.current()
     envelope = Envelope(
         id=clock.uuid7(),
         type=event.event_name,
         source=service,
-        subject=event.subject,
+        subject=subject_of(event),
         time=clock.now(),
         data=event.encoded(),
         correlation_id=work.correlation_id,

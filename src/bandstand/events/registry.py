@@ -98,5 +98,8 @@ def published() -> list[type[Event]]:
     """The events that this service owns and can publish, by name."""
     own = identity().name
     return [
-        cls for _, classes in sorted(_declared.items()) for cls in classes if cls.owner() == own and cls.subject_field
+        cls
+        for _, classes in sorted(_declared.items())
+        for cls in classes
+        if cls.event_owner() == own and cls.subject_field
     ]

@@ -70,8 +70,8 @@ class JsonFormatter(logging.Formatter):
         line = self.fields_of(record)
         try:
             return _encode(line)
-        except (TypeError, ValueError):  # lone surrogates, which are no UTF-8: slower, but escapes everything
-            return json.dumps(line, default=str).encode()
+        except (TypeError, ValueError):  # lone surrogates, which are no UTF-8: slower, and they become question marks
+            return json.dumps(line, default=str, ensure_ascii=False).encode(errors="replace")
 
     def fields_of(self, record: logging.LogRecord) -> dict[str, Any]:
         """Everything the line says, cleaned, in the order in which it is written."""

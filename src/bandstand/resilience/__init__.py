@@ -1,1 +1,7 @@
-"""How to go on when something else does not: policies without I/O of their own."""
+"""How to go on when something else does not: policies without transport of their own."""
+
+from bandstand.resilience.deadline import Deadline
+from bandstand.resilience.retry import RetryPolicy
+from bandstand.resilience.watched_file import WatchedFile
+
+__all__ = ["Deadline", "RetryPolicy", "WatchedFile"]

@@ -7,6 +7,8 @@ from bandstand.sagas.protocol import SagaStatus
 
 if TYPE_CHECKING:
     from bandstand.sagas.models import SagaExecution, SagaStepLog
+    from bandstand.sagas.operations import request_cancel
+    from bandstand.sagas.starting import start
 
 __all__ = [
     "Saga",
@@ -17,12 +19,16 @@ __all__ = [
     "StepCall",
     "StepKind",
     "StepRefused",
+    "request_cancel",
+    "start",
 ]
 
 # What needs Django's models is looked up on first use: an application's package is imported before they are ready.
 _LATER = {
     "SagaExecution": "bandstand.sagas.models",
     "SagaStepLog": "bandstand.sagas.models",
+    "request_cancel": "bandstand.sagas.operations",
+    "start": "bandstand.sagas.starting",
 }
 
 

@@ -1,6 +1,13 @@
 """The Django app: offers the loop and connects sagas with the events that start them; starts nothing."""
 
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from bandstand.events import Envelope, Event
+    from bandstand.lifecycle import Loop
+    from bandstand.sagas.definition import Saga
 
 __all__ = ["SagasApp"]
 
@@ -12,3 +19,33 @@ class SagasApp(AppConfig):
     label = "bandstand_sagas"
     verbose_name = "Sagas"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Offer the loop; let each saga, declared already or later, be started by its event."""
+        from bandstand.lifecycle import register_loop  # noqa: PLC0415 - Django's rule for `ready`
+        from bandstand.sagas import checks  # noqa: F401, PLC0415 - registers them
+        from bandstand.sagas.registry import sagas  # noqa: PLC0415
+
+        register_loop("sagas", _make_loop)
+        sagas.listen(_connect)
+
+
+def _make_loop() -> "Loop":
+    from bandstand.sagas.runner import Runner  # noqa: PLC0415 - only a process that runs it needs it
+
+    return Runner()
+
+
+def _connect(saga: "Saga") -> None:
+    from bandstand.events import subscribe_locally  # noqa: PLC0415
+    from bandstand.lifecycle.crashpoints import register_crash_points  # noqa: PLC0415
+
+    register_crash_points(saga.crash_points())
+    if saga.starts_on is not None:
+
+        def begin_saga(event: "Event", _envelope: "Envelope") -> None:
+            from bandstand.sagas.starting import start  # noqa: PLC0415
+
+            start(saga, event)
+
+        subscribe_locally(saga.starts_on, begin_saga)

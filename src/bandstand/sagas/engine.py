@@ -50,7 +50,9 @@ __all__ = [
     "State",
     "Wait",
     "Withdrawn",
-    "begin",
+    "born",
+    "budget",
+    "patience",
     "step",
 ]
 
@@ -61,11 +63,10 @@ PARK_AFTER = 10
 """An undo that has failed so often is shown as `compensation_failed`."""
 
 
-def begin(saga: Saga, now: datetime) -> Result:
-    """The state in which a saga is born, with the intent of its first call."""
+def born(saga: Saga, now: datetime) -> State:
+    """The state of a saga of which nothing was intended yet; `Begun` moves it on."""
     deadline = now + saga.deadline if saga.deadline else None
-    first = State(status=SagaStatus.RUNNING, step=saga.steps[0].name, since=now, deadline=deadline)
-    return _again(saga, first, now)
+    return State(status=SagaStatus.RUNNING, step=saga.steps[0].name, since=now, deadline=deadline)
 
 
 def step(saga: Saga, state: State, event: Event, now: datetime) -> Result:
@@ -121,7 +122,7 @@ def _not_done(saga: Saga, state: State, event: Answered, now: datetime) -> Resul
     slow = forward and event.outcome is Outcome.REFUSED  # only a person can mend a no behind the pivot
     until = now + _pause(state, state.attempt, SLOW_CAP if slow else FORWARD_CAP, event.jitter)
     if not forward:
-        until = min(until, _patience(saga, state))
+        until = min(until, patience(saga, state))
     return replace(state, status=SagaStatus.WAITING, next_at=until, error=error), (Wait(until),)
 
 
@@ -240,17 +241,26 @@ def _only_forward(saga: Saga, state: State) -> bool:
     return any(step.kind is StepKind.PIVOT and step.name in state.done for step in saga.steps)
 
 
-def _patience(saga: Saga, state: State) -> datetime:
+def patience(saga: Saga, state: State) -> datetime:
     """The moment at which the step at hand is given up: its own timeout or the saga's deadline."""
     at_hand = saga.step(state.step)
     timeout = state.since + (at_hand.timeout if at_hand else SLOW_CAP)
     return timeout if state.deadline is None else min(timeout, state.deadline)
 
 
+def budget(saga: Saga, state: State, now: datetime) -> timedelta:
+    """How long the call at hand may take."""
+    at_hand = saga.step(state.step)
+    timeout = at_hand.timeout if at_hand else SLOW_CAP
+    if state.direction is Direction.UNDO or _only_forward(saga, state):
+        return timeout
+    return max(timedelta(0), min(timeout, patience(saga, state) - now))
+
+
 def _given_up(saga: Saga, state: State, now: datetime) -> bool:
     if state.direction is Direction.UNDO or _only_forward(saga, state):
         return False
-    return state.cancel_requested or now >= _patience(saga, state)
+    return state.cancel_requested or now >= patience(saga, state)
 
 
 def _why_given_up(state: State) -> tuple[SagaStatus, str]:

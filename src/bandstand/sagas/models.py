@@ -16,13 +16,14 @@ _STATUSES = [(status.value, status.value.replace("_", " ")) for status in SagaSt
 _DIRECTIONS = [(direction.value, direction.value) for direction in Direction]
 _OUTCOMES = [(outcome.value, outcome.value) for outcome in Outcome]
 _LIVE = sorted(status.value for status in LIVE)
+_ENDED = sorted(status.value for status in SagaStatus if status.is_final)
 
 
 class SagaExecution(models.Model):
     """One run of a saga.
 
     A worker may move the row only while `epoch` is the one under which it took the row over; nobody else takes it
-    before `lease_until`. All times are the database's.
+    before `lease_until`, which is empty once the saga has ended. All times are the database's.
     """
 
     id = models.UUIDField(primary_key=True, default=clock.uuid7, editable=False)
@@ -43,7 +44,7 @@ class SagaExecution(models.Model):
     traceparent = models.CharField(max_length=55, blank=True)
     epoch = models.PositiveBigIntegerField(default=1)
     owner = models.UUIDField(null=True)
-    lease_until = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True)
     next_at = models.DateTimeField(null=True)
     deadline = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
@@ -55,12 +56,14 @@ class SagaExecution(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["type", "business_key"], name="saga_once_per_business_key"),
             models.CheckConstraint(
-                condition=Q(status__in=_LIVE) | Q(next_at=None, owner=None), name="saga_ended_is_at_rest"
+                condition=Q(status__in=_LIVE, lease_until__isnull=False)
+                | Q(status__in=_ENDED, lease_until__isnull=True, owner__isnull=True),
+                name="saga_ended_has_no_owner",
             ),
         ]
         # Only live rows are ever looked for: the index stays small however many have ended.
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["lease_until"], name="saga_live", condition=Q(status__in=_LIVE)),
+            models.Index(fields=["lease_until"], name="saga_live", condition=Q(lease_until__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ class WebSettings:
 
     body_limit_bytes: int = 1 << 20
     json_depth: int = 32
+    trusted_proxies: int = 0
     page_size: int = 20
     page_size_limit: int = 100
     idempotency_keep: timedelta = timedelta(hours=24)

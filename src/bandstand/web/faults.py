@@ -91,6 +91,8 @@ def _from_rest_framework(error: BaseException) -> ServiceError | None:
 
     if not isinstance(error, rest.APIException):
         return None
+    # Their sentences repeat the method or media type that came in, and others name the model that was not found.
+    echoing = rest.MethodNotAllowed | rest.UnsupportedMediaType | rest.NotFound | rest.NotAcceptable
     if isinstance(error, rest.ValidationError):
         return errors.ValidationFailed(field_errors=_flattened(error.detail))
     if isinstance(error, rest.Throttled):
@@ -98,6 +100,8 @@ def _from_rest_framework(error: BaseException) -> ServiceError | None:
     # By class and not by status: REST framework turns a 401 without a challenge into a 403.
     if isinstance(error, rest.NotAuthenticated | rest.AuthenticationFailed):
         return errors.NotAuthenticated()
+    if isinstance(error, echoing):
+        return _BY_STATUS[error.status_code]()
     cls = _BY_STATUS.get(error.status_code)
     return cls(str(error.detail)) if cls else errors.InternalError()
 

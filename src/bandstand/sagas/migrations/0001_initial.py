@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                 ("traceparent", models.CharField(blank=True, max_length=55)),
                 ("epoch", models.PositiveBigIntegerField(default=1)),
                 ("owner", models.UUIDField(null=True)),
-                ("lease_until", models.DateTimeField()),
+                ("lease_until", models.DateTimeField(null=True)),
                 ("next_at", models.DateTimeField(null=True)),
                 ("deadline", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField()),
@@ -91,22 +91,25 @@ class Migration(migrations.Migration):
                 "verbose_name": "saga",
                 "indexes": [
                     models.Index(
-                        condition=models.Q(
-                            ("status__in", ["compensating", "compensation_failed", "running", "waiting"])
-                        ),
-                        fields=["lease_until"],
-                        name="saga_live",
+                        condition=models.Q(("lease_until__isnull", False)), fields=["lease_until"], name="saga_live"
                     )
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("type", "business_key"), name="saga_once_per_business_key"),
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("status__in", ["compensating", "compensation_failed", "running", "waiting"]),
-                            models.Q(("next_at", None), ("owner", None)),
+                            models.Q(
+                                ("lease_until__isnull", False),
+                                ("status__in", ["compensating", "compensation_failed", "running", "waiting"]),
+                            ),
+                            models.Q(
+                                ("lease_until__isnull", True),
+                                ("owner__isnull", True),
+                                ("status__in", ["cancelled", "compensated", "completed"]),
+                            ),
                             _connector="OR",
                         ),
-                        name="saga_ended_is_at_rest",
+                        name="saga_ended_has_no_owner",
                     ),
                 ],
             },

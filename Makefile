@@ -1,0 +1,23 @@
+# Thin: each target is one line over uv. `make` alone lists them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV := .venv/bin/uv
+RUN_SYNC := $(UV) sync --quiet --locked --all-packages --no-group dev --inexact
+DEV_SYNC := $(UV) sync --quiet --locked --all-packages --all-extras
+
+.PHONY: help demo up test check bench format
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+$(UV):
+	@echo "setting up .venv with $(PYTHON)" && $(PYTHON) -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check uv
+demo: $(UV) ## bring the shop up, place orders, check the invariants, shut down
+	@$(RUN_SYNC) && .venv/bin/bandstand demo
+up: $(UV) ## bring the shop up and leave it running until Ctrl-C
+	@$(RUN_SYNC) && .venv/bin/bandstand up
+test: $(UV) ## run every test
+	@$(DEV_SYNC) && .venv/bin/python -m tests
+check: $(UV) ## lint, types, layers, sizes, migrations, contracts
+	@$(DEV_SYNC) && .venv/bin/python -m tests.check
+bench: $(UV) ## run the benchmarks and rewrite benchmarks/results
+	@$(DEV_SYNC) && .venv/bin/python -m benchmarks
+format: $(UV) ## format the code
+	@$(DEV_SYNC) && .venv/bin/ruff format . && .venv/bin/ruff check --fix .

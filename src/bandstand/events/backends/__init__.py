@@ -1,0 +1,72 @@
+"""The buses events travel on; `BANDSTAND["EVENTS"]["BUS_URL"]` chooses one by its scheme."""
+
+import os
+import threading
+from importlib import import_module
+from urllib.parse import urlsplit
+
+from bandstand.config import ConfigurationError, Fault, section
+from bandstand.events.backends.base import (
+    Bus,
+    BusUnavailable,
+    Delivery,
+    GroupReport,
+    Message,
+    Published,
+    Subscription,
+    Waiter,
+)
+from bandstand.events.config import EventsConfig
+
+__all__ = [
+    "Bus",
+    "BusUnavailable",
+    "Delivery",
+    "GroupReport",
+    "Message",
+    "Published",
+    "Subscription",
+    "Waiter",
+    "check_url",
+    "current_bus",
+    "open_bus",
+]
+
+_BACKENDS = {"embedded": "bandstand.events.backends.embedded:EmbeddedBus"}
+_PLANNED = {"amqp": "rabbitmq", "amqps": "rabbitmq", "redis": "redis", "rediss": "redis", "kafka": "kafka"}
+
+_open: dict[tuple[int, str], Bus] = {}
+_guard = threading.Lock()
+
+
+def check_url(url: str) -> str | None:
+    """What is wrong with a bus URL, or None."""
+    scheme = urlsplit(url).scheme
+    if scheme in _BACKENDS:
+        return None
+    known = ", ".join(f"{name}://" for name in sorted(_BACKENDS))
+    if not url:
+        return f"it is not set; expected one of {known}"
+    if scheme in _PLANNED:
+        return f"{scheme}:// belongs to the extra {_PLANNED[scheme]!r}, which has no backend yet; use one of {known}"
+    return f"the scheme {scheme!r} is unknown; expected one of {known}"
+
+
+def open_bus(url: str) -> Bus:
+    """Open a bus of its own; whoever opens it closes it. Raises ConfigurationError for a URL no backend serves."""
+    problem = check_url(url)
+    if problem is not None:
+        raise ConfigurationError([Fault(variable="BUS_URL", problem=problem)])
+    module, _, name = _BACKENDS[urlsplit(url).scheme].partition(":")
+    backend: type[Bus] = getattr(import_module(module), name)
+    return backend(url)
+
+
+def current_bus() -> Bus:
+    """The bus of this service, opened once per process: a child of a fork opens its own."""
+    key = (os.getpid(), section(EventsConfig).bus_url)
+    with _guard:
+        bus = _open.get(key)
+        if bus is None:
+            bus = _open[key] = open_bus(key[1])
+        return bus

@@ -1,0 +1,65 @@
+"""System checks: what would only fail once the first event is on its way."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name for it
+
+from bandstand.config import identity, section
+from bandstand.events import registry
+from bandstand.events.backends import check_url
+from bandstand.events.config import EventsConfig
+from bandstand.events.contracts import schema_of
+from bandstand.events.declaration import Event
+
+__all__ = ["check_bus", "check_events"]
+
+
+def check_bus(**_: Any) -> list[CheckMessage]:
+    """The bus is set where something needs it, and a backend serves it."""
+    url = section(EventsConfig).bus_url
+    if not url:
+        if not registry.published() and not registry.consumers():
+            return []
+        return [
+            Warning(
+                "No event bus is set: events stay in the outbox and nothing is consumed.",
+                hint="Set BUS_URL, for example embedded:////var/lib/shop/bus.sqlite3.",
+                id="bandstand.W201",
+            )
+        ]
+    problem = check_url(url)
+    return [Error(f"The event bus cannot be used: {problem}.", id="bandstand.E201")] if problem else []
+
+
+def check_events(**_: Any) -> list[CheckMessage]:
+    """Every event class can be published or consumed as it is declared."""
+    found: list[CheckMessage] = []
+    for name, classes in registry.declared().items():
+        publishers = [cls for cls in classes if cls.subject_field]
+        found += [_foreign(cls) for cls in publishers if cls.event_owner() != identity().name]
+        if len({f"{cls.__module__}.{cls.__qualname__}" for cls in publishers}) > 1:
+            found.append(
+                Error(f"Two classes publish {name}.", hint="An event has one declaration.", id="bandstand.E203")
+            )
+        found += [message for cls in classes for message in _unwritable(cls)]
+    for consumer in registry.consumers():
+        if not consumer.event.event_name:
+            found.append(Error(f"The consumer {consumer.id} consumes a class without a name.", id="bandstand.E204"))
+    return found
+
+
+def _foreign(cls: type[Event]) -> CheckMessage:
+    return Error(
+        f"{cls.__name__} declares a subject, as a publisher does, but {cls.event_name} belongs to {cls.event_owner()}.",
+        hint="To consume it, declare the class without subject=; to publish it, do so in that service.",
+        obj=cls,
+        id="bandstand.E202",
+    )
+
+
+def _unwritable(cls: type[Event]) -> list[CheckMessage]:
+    try:
+        schema_of(cls)
+    except (TypeError, NameError) as error:
+        return [Error(f"{cls.event_name} cannot be written as JSON: {error}", obj=cls, id="bandstand.E205")]
+    return []

@@ -1,0 +1,85 @@
+"""Calling one consumer with one event, within the context the event came from."""
+
+import uuid
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+
+from bandstand import context
+from bandstand.events.backends import Message
+from bandstand.events.envelope import Envelope, UnreadableEnvelope
+from bandstand.events.registry import Consumer
+from bandstand.observability.metrics import counter, histogram
+from bandstand.observability.tracing import span
+
+__all__ = ["HandlerFailed", "Job", "Unusable", "handle"]
+
+_consumed = counter("events_consumed_total", "Events handed to consumers, by outcome.", ("consumer", "outcome"))
+_seconds = histogram("event_handling_seconds", "How long consumers take for one event.", ("consumer",))
+
+
+class HandlerFailed(Exception):
+    """A consumer raised; the cause is what it raised."""
+
+
+class Unusable(Exception):
+    """The event can never be applied: unreadable, or nobody consumes it. Trying again is pointless."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One event for one consumer; `consumer` is None where the code for it is gone."""
+
+    consumer_id: str
+    consumer: Consumer | None
+    message: Message
+
+    @property
+    def event_id(self) -> UUID:
+        """The event's id; derived from the content where the bus gave none that can be read."""
+        try:
+            return UUID(self.message.event_id)
+        except ValueError:
+            return uuid.uuid5(uuid.NAMESPACE_OID, self.message.event_id + self.message.body)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What keeps order: the consumer and the aggregate."""
+        return self.consumer_id, self.message.subject
+
+
+def handle(job: Job) -> None:
+    """Call the consumer in the open transaction. Raises HandlerFailed or Unusable."""
+    if job.consumer is None:
+        raise Unusable(f"there is no consumer {job.consumer_id} of {job.message.type}")
+    try:
+        envelope = Envelope.decoded(job.message.body)
+        event = job.consumer.event.decoded(envelope.data)
+    except (UnreadableEnvelope, msgspec.DecodeError) as error:
+        _consumed.labels(job.consumer_id, "unusable").inc()
+        raise Unusable(f"the event cannot be read: {error}") from error
+    names = {"messaging.message.id": str(envelope.id), "messaging.consumer.group.name": job.consumer_id}
+    with context.bound(_context(envelope)), span(f"consume {envelope.type}", "consumer", **names) as running:
+        if envelope.traceparent:
+            running.link(envelope.traceparent)
+        try:
+            with _seconds.labels(job.consumer_id).time():
+                job.consumer.handler(event, envelope)
+        except Exception as error:
+            _consumed.labels(job.consumer_id, "failed").inc()
+            raise HandlerFailed(f"{type(error).__name__}: {error}") from error
+    _consumed.labels(job.consumer_id, "applied").inc()
+
+
+def _context(envelope: Envelope) -> context.Context:
+    known = context.valid_correlation_id(envelope.correlation_id)
+    trace = context.parse_traceparent(envelope.traceparent)
+    trace_id, span_id, sampled = trace or (context.new_id(), "", True)
+    return context.Context(
+        correlation_id=envelope.correlation_id if known else context.new_id(),
+        trace_id=trace_id,
+        span_id=span_id,
+        sampled=sampled,
+        causation_id=str(envelope.id),
+    )

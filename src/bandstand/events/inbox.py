@@ -1,0 +1,125 @@
+"""Applying deliveries: the inbox row and the effect in one transaction, so that each event counts once per consumer.
+
+Optimistic: as many deliveries as fit share one transaction, because a commit costs more than a handler. If one of
+them fails, the transaction is rolled back and each gets its own, so that only the guilty one waits.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from django.db import IntegrityError, transaction
+
+from bandstand import clock
+from bandstand.events import waiting
+from bandstand.events._sql import Sql, as_uuid, marks
+from bandstand.events.backends import Delivery
+from bandstand.events.config import EventsConfig
+from bandstand.events.handling import HandlerFailed, Job, Unusable, handle
+from bandstand.events.registry import Consumer
+from bandstand.lifecycle.crashpoints import crash_point, register_crash_points
+
+__all__ = ["Inbox"]
+
+log = logging.getLogger(__name__)
+
+register_crash_points(f"inbox.{point}" for point in ("before_apply", "after_apply", "after_commit", "after_ack"))
+
+_CLAIM = """
+    INSERT INTO bandstand_events_inbox (consumer, event_id, applied_at) VALUES {}
+    ON CONFLICT DO NOTHING RETURNING consumer, event_id"""
+
+
+class Inbox:
+    """The consumers of one service and their memory of what they have applied."""
+
+    def __init__(self, consumers: Sequence[Consumer], config: EventsConfig, *, group: str) -> None:
+        self._config = config
+        self._group = group
+        self._by_type: dict[str, list[tuple[str, Consumer]]] = {}
+        for each in consumers:
+            self._by_type.setdefault(each.event.event_name, []).append((each.id, each))
+        self._size = config.consumer_batch
+
+    @property
+    def types(self) -> list[str]:
+        """The event types that have a consumer."""
+        return sorted(self._by_type)
+
+    @property
+    def size(self) -> int:
+        """How many deliveries to take next, so that a transaction holds its locks for about the configured time."""
+        return self._size
+
+    def apply(self, deliveries: Sequence[Delivery]) -> bool:
+        """Apply *deliveries* or let them wait; True when some wait or died. On return all of it is committed.
+
+        Raises only what the database raises, and then nothing is lost: the bus delivers again.
+        """
+        jobs = [job for delivery in deliveries for job in self._jobs(delivery)]
+        crash_point("inbox.before_apply")
+        started = clock.monotonic()
+        try:
+            with transaction.atomic(using=self._config.database):
+                set_aside = self._apply_together(jobs)
+                crash_point("inbox.after_apply")
+        except (HandlerFailed, IntegrityError):
+            outcomes = [self._apply_alone(job) for job in jobs]
+            set_aside = any(outcomes)
+        crash_point("inbox.after_commit")
+        self._adapt(clock.monotonic() - started)
+        return set_aside
+
+    def _jobs(self, delivery: Delivery) -> list[Job]:
+        message = delivery.message
+        known = self._by_type.get(message.type)
+        if known is None:
+            return [Job(consumer_id=self._group, consumer=None, message=message)]
+        return [Job(consumer_id=id_, consumer=consumer, message=message) for id_, consumer in known]
+
+    def _apply_together(self, jobs: Sequence[Job]) -> bool:
+        sql = Sql(self._config.database)
+        fresh = self._claim(sql, jobs)
+        blocked = waiting.keys_waiting(sql, {job.message.subject for job in jobs}) if fresh else set()
+        set_aside = False
+        for job in jobs:
+            claimed = (job.consumer_id, job.event_id)
+            if claimed not in fresh:
+                continue
+            fresh.discard(claimed)  # the bus may deliver an event twice within one batch
+            if job.key in blocked:
+                waiting.put_behind(job, self._config)
+                set_aside = True
+                continue
+            try:
+                handle(job)
+            except Unusable as error:
+                waiting.put_failed(job, error, self._config)
+                set_aside = True
+        return set_aside
+
+    def _apply_alone(self, job: Job) -> bool:
+        """Apply one event in a transaction of its own: one that only fails at COMMIT must not take others along."""
+        try:
+            with transaction.atomic(using=self._config.database):
+                set_aside = self._apply_together([job])
+                crash_point("inbox.after_apply")
+                return set_aside
+        except (HandlerFailed, IntegrityError) as error:
+            with transaction.atomic(using=self._config.database):
+                if self._claim(Sql(self._config.database), [job]):
+                    waiting.put_failed(job, error, self._config)
+            return True
+
+    def _claim(self, sql: Sql, jobs: Sequence[Job]) -> set[tuple[str, object]]:
+        """Insert inbox rows and return those that were not there: the only events this transaction may apply."""
+        now = sql.time(clock.database_now(self._config.database))
+        rows = [value for job in jobs for value in (job.consumer_id, sql.uuid(job.event_id), now)]
+        claimed = sql.rows(_CLAIM.format(marks(len(jobs), "(%s, %s, %s)")), rows)
+        return {(consumer, as_uuid(event_id)) for consumer, event_id in claimed}
+
+    def _adapt(self, seconds: float) -> None:
+        hold = self._config.consumer_hold.total_seconds()
+        if seconds > hold:
+            self._size = max(1, self._size // 2)
+        elif seconds < hold / 2:
+            self._size = min(self._config.consumer_batch, self._size * 2)

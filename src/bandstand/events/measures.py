@@ -1,0 +1,82 @@
+"""The gauges of events: how far behind the relay and the consumers are, and what needs a person."""
+
+from datetime import datetime, timedelta
+
+from bandstand import clock
+from bandstand.events._sql import Sql, as_time
+from bandstand.events.backends import Bus
+from bandstand.events.config import EventsConfig
+from bandstand.observability.metrics import gauge
+
+__all__ = ["ConsumerGauges", "RelayGauges"]
+
+_EVERY = timedelta(seconds=2)
+
+_pending = gauge("outbox_pending", "Events the bus has not accepted yet.", across_processes="max")
+_oldest = gauge("outbox_oldest_age_seconds", "How long the oldest of them waits.", across_processes="max")
+_outbox_dead = gauge("outbox_dead", "Events the bus refused for good.", across_processes="max")
+_lag = gauge("consumer_lag", "Events a group has not acknowledged.", ("group",), across_processes="max")
+_waiting = gauge("events_waiting", "Events that wait for a retry, theirs or an earlier one's.", across_processes="max")
+_dead = gauge("dead_letters", "Dead letters nobody has dealt with.", across_processes="max")
+
+
+class _Every:
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def is_due(self) -> bool:
+        now = clock.monotonic()
+        if now < self._due:
+            return False
+        self._due = now + _EVERY.total_seconds()
+        return True
+
+
+class RelayGauges:
+    """Measures the outbox every few seconds."""
+
+    def __init__(self, config: EventsConfig) -> None:
+        self._config = config
+        self._pace = _Every()
+
+    def measure(self) -> None:
+        """Measure if it is time."""
+        if not self._pace.is_due():
+            return
+        ((pending, oldest, dead),) = Sql(self._config.database).rows(
+            "SELECT count(*) FILTER (WHERE dead_at IS NULL), min(created_at) FILTER (WHERE dead_at IS NULL),"
+            " count(*) FILTER (WHERE dead_at IS NOT NULL) FROM bandstand_events_outbox"
+        )
+        _pending.set(pending)
+        _outbox_dead.set(dead)
+        age = clock.database_now(self._config.database) - _moment(oldest) if oldest else timedelta(0)
+        _oldest.set(max(0.0, age.total_seconds()))
+
+
+class ConsumerGauges:
+    """Measures lag, retries and dead letters every few seconds."""
+
+    def __init__(self, bus: Bus, group: str, config: EventsConfig) -> None:
+        self._bus = bus
+        self._group = group
+        self._config = config
+        self._pace = _Every()
+
+    def measure(self) -> None:
+        """Measure if it is time."""
+        if not self._pace.is_due():
+            return
+        ((waiting, dead),) = Sql(self._config.database).rows(
+            "SELECT (SELECT count(*) FROM bandstand_events_waiting),"
+            " (SELECT count(*) FROM bandstand_events_dead_letter WHERE state = 'dead')"
+        )
+        _waiting.set(waiting)
+        _dead.set(dead)
+        for report in self._bus.groups():
+            if report.name == self._group:
+                _lag.labels(self._group).set(report.lag)
+
+
+def _moment(value: object) -> datetime:
+    """A moment from an aggregate, which SQLite returns as text."""
+    return as_time(value if isinstance(value, datetime) else datetime.fromisoformat(str(value)))

@@ -1,0 +1,83 @@
+"""Forgetting what has served: in small batches, so that no lock is held for long and no table grows for ever."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bandstand import clock
+from bandstand.events._sql import Sql, as_time, marks
+from bandstand.events.backends import Bus
+from bandstand.events.config import EventsConfig
+from bandstand.events.models import DeadLetter
+
+__all__ = ["Housekeeping", "bus_purge", "purge_dead_letters", "purge_delivered", "purge_inbox"]
+
+_AT_ONCE = 1_000
+
+
+def purge_delivered(config: EventsConfig) -> int:
+    """Forget delivered events older than the retention; return how many of at most a batch."""
+    before = clock.database_now(config.database) - config.outbox_retention
+    statement = "SELECT id, delivered_at FROM bandstand_events_delivered ORDER BY id LIMIT %s"
+    return _purge(statement, "DELETE FROM bandstand_events_delivered WHERE id IN ({})", before, config)
+
+
+def purge_inbox(config: EventsConfig) -> int:
+    """Forget applied events older than the retention; what waits or is dead keeps its row.
+
+    Only call it when the group has acknowledged all it applied before: see `ConsumerLoop`.
+    """
+    using = config.database
+    sql = Sql(using)
+    before = sql.time(clock.database_now(using) - config.inbox_retention)
+    old = sql.rows(
+        "SELECT consumer, event_id FROM bandstand_events_inbox WHERE applied_at < %s LIMIT %s", (before, _AT_ONCE)
+    )
+    if old:
+        pairs = [value for consumer, event_id in old for value in (consumer, event_id)]
+        places = marks(len(old), "(%s, %s)")
+        sql.change(
+            f"DELETE FROM bandstand_events_inbox WHERE (consumer, event_id) IN (VALUES {places})",  # noqa: S608 - marks
+            pairs,
+        )
+    return len(old)
+
+
+def purge_dead_letters(config: EventsConfig) -> int:
+    """Forget dead letters that were replayed or discarded longer ago than the retention."""
+    before = clock.database_now(config.database) - config.dead_letter_retention
+    closed = DeadLetter.objects.using(config.database).filter(closed_at__lt=before)
+    ids = list(closed.order_by("closed_at").values_list("pk", flat=True)[:_AT_ONCE])
+    if ids:
+        DeadLetter.objects.using(config.database).filter(pk__in=ids).delete()
+    return len(ids)
+
+
+def _purge(statement: str, delete: str, before: datetime, config: EventsConfig) -> int:
+    sql = Sql(config.database)
+    # Ids and times grow together closely enough: looking at the lowest ids needs no index on the time.
+    old = [row_id for row_id, moment in sql.rows(statement, (_AT_ONCE,)) if as_time(moment) < before]
+    if old:
+        sql.change(delete.format(marks(len(old))), old)
+    return len(old)
+
+
+class Housekeeping:
+    """Runs purges every so often, and again soon while they still find full batches."""
+
+    def __init__(self, *purges: Callable[[], int], every: timedelta = timedelta(seconds=30)) -> None:
+        self._purges = purges
+        self._every = every.total_seconds()
+        self._due = clock.monotonic() + self._every
+
+    def run_due(self) -> None:
+        """Run them if it is time."""
+        now = clock.monotonic()
+        if now < self._due:
+            return
+        full = [purge() >= _AT_ONCE for purge in self._purges]
+        self._due = now + (1.0 if any(full) else self._every)
+
+
+def bus_purge(bus: Bus, config: EventsConfig) -> Callable[[], int]:
+    """The trimming of the bus as a purge."""
+    return lambda: bus.trim(config.bus_retention)

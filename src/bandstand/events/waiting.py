@@ -1,0 +1,189 @@
+"""Events that failed for a consumer: retried with backoff while later ones of their subject wait behind them.
+
+They wait in the service's own database, not on the bus: so order per subject holds on every bus, other subjects and
+other consumers go on, and no event is ever requeued in a loop.
+"""
+
+import logging
+import traceback
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Min
+
+from bandstand import clock
+from bandstand.events._sql import Sql, marks
+from bandstand.events.backends import Message
+from bandstand.events.config import EventsConfig
+from bandstand.events.handling import HandlerFailed, Job, Unusable, handle
+from bandstand.events.models import DeadLetter, WaitingRow
+from bandstand.events.registry import Consumer
+from bandstand.events.retrying import pause_after
+
+__all__ = ["Retries", "bury", "keys_waiting", "put_behind", "put_failed"]
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 100
+_TRACEBACK_CHARACTERS = 8_000
+
+
+def keys_waiting(sql: Sql, subjects: Collection[str]) -> set[tuple[str, str]]:
+    """Which (consumer, subject) of these subjects have an event waiting."""
+    statement = (
+        f"SELECT DISTINCT consumer, subject FROM bandstand_events_waiting WHERE subject IN ({marks(len(subjects))})"  # noqa: S608 - placeholders only
+    )
+    return {(consumer, subject) for consumer, subject in sql.rows(statement, list(subjects))}
+
+
+def put_behind(job: Job, config: EventsConfig) -> None:
+    """Let an event wait behind one of its subject; runs in the transaction that claimed it."""
+    _wait(job, config).save(using=config.database, force_insert=True)
+    _unapply(job, config)
+
+
+def put_failed(job: Job, error: Exception, config: EventsConfig) -> None:
+    """Let an event that has just failed for the first time wait, in the transaction that claimed it."""
+    row = _wait(job, config)
+    _fail(row, error, config)
+    _unapply(job, config)
+
+
+def bury(row: WaitingRow, config: EventsConfig) -> None:
+    """Make a dead letter of an event, closing what it was before; the events behind it go on."""
+    now = clock.database_now(config.database)
+    DeadLetter.objects.using(config.database).update_or_create(
+        consumer=row.consumer,
+        event_id=row.event_id,
+        defaults={
+            "type": row.type,
+            "subject": row.subject,
+            "envelope": row.envelope,
+            "attempts": row.attempts,
+            "reason": row.reason,
+            "traceback": row.traceback,
+            "state": DeadLetter.State.DEAD,
+            "first_failed_at": row.first_failed_at or now,
+            "died_at": now,
+            "closed_at": None,
+        },
+    )
+    if row.pk is not None:
+        row.delete(using=config.database)
+    log.error("event.dead_lettered", extra=_facts(row))
+
+
+class Retries:
+    """Runs waiting events when they are due. One process per consumer group does it."""
+
+    def __init__(self, consumers: Mapping[str, Consumer], config: EventsConfig) -> None:
+        self._consumers = consumers
+        self._config = config
+        self._next: datetime | None = None
+
+    def run_due(self) -> timedelta:
+        """Retry what is due, each key until it fails again; return how long nothing more will be due, at most."""
+        now = clock.database_now(self._config.database)
+        if self._next is None or self._next <= now:
+            heads = self._heads()
+            due = [row for row in heads if row.next_at <= now][:_AT_ONCE]
+            for row in due:
+                self._follow(row)
+            later = [row.next_at for row in heads if row.next_at > now]
+            # New rows of other processes (a replay) and of keys just tried are found by the safety poll.
+            self._next = min([*later, now + self._config.safety_poll])
+            if due:
+                self._next = now
+        return max(timedelta(0), self._next - now)
+
+    def expect(self) -> None:
+        """Look at the table again at the next call: an event has just begun to wait."""
+        self._next = None
+
+    def _heads(self) -> Sequence[WaitingRow]:
+        rows = WaitingRow.objects.using(self._config.database)
+        firsts = rows.values("consumer", "subject").annotate(first=Min("id")).values_list("first", flat=True)
+        return list(rows.filter(id__in=firsts).order_by("id")[: 10 * _AT_ONCE])
+
+    def _follow(self, row: WaitingRow) -> None:
+        """Apply *row* and then those behind it, until one fails."""
+        same = WaitingRow.objects.using(self._config.database).filter(consumer=row.consumer, subject=row.subject)
+        for following in same.order_by("id")[:_AT_ONCE]:
+            if not self._attempt(following):
+                break
+
+    def _attempt(self, row: WaitingRow) -> bool:
+        """Try one event; True when the next of its key may follow."""
+        job = self._job(row)
+        try:
+            with transaction.atomic(using=self._config.database):
+                if _reapply(job, self._config):
+                    handle(job)
+                WaitingRow.objects.using(self._config.database).filter(pk=row.pk).delete()
+        except (HandlerFailed, Unusable, IntegrityError) as error:
+            with transaction.atomic(using=self._config.database):
+                return _fail(row, error, self._config)
+        return True
+
+    def _job(self, row: WaitingRow) -> Job:
+        message = Message(event_id=str(row.event_id), type=row.type, subject=row.subject, body=row.envelope)
+        return Job(consumer_id=row.consumer, consumer=self._consumers.get(row.consumer), message=message)
+
+
+def _wait(job: Job, config: EventsConfig) -> WaitingRow:
+    return WaitingRow(
+        consumer=job.consumer_id,
+        event_id=job.event_id,
+        type=job.message.type,
+        subject=job.message.subject,
+        envelope=job.message.body,
+        next_at=clock.database_now(config.database),
+    )
+
+
+def _fail(row: WaitingRow, error: Exception, config: EventsConfig) -> bool:
+    """Note a failure; True when it was the last one and the event is now a dead letter."""
+    now = clock.database_now(config.database)
+    row.attempts += 1
+    row.first_failed_at = row.first_failed_at or now
+    row.reason = str(error)
+    row.traceback = "".join(traceback.format_exception(error.__cause__ or error))[-_TRACEBACK_CHARACTERS:]
+    if isinstance(error, Unusable) or row.attempts >= config.attempts:
+        bury(row, config)
+        return True
+    row.next_at = now + pause_after(row.attempts, config)
+    row.save(using=config.database)
+    log.warning("event.handling_failed", extra=_facts(row))
+    return False
+
+
+def _facts(row: WaitingRow) -> dict[str, object]:
+    names = ("consumer", "attempts", "reason")
+    return {
+        "event_id": str(row.event_id),
+        "event_type": row.type,
+        "subject": row.subject,
+        **{name: getattr(row, name) for name in names},
+    }
+
+
+def _reapply(job: Job, config: EventsConfig) -> bool:
+    """Mark a claimed event as applied; False when it has been meanwhile, by whomever."""
+    sql = Sql(config.database)
+    now = sql.time(clock.database_now(config.database))
+    return bool(
+        sql.change(
+            "UPDATE bandstand_events_inbox SET applied_at = %s"
+            " WHERE consumer = %s AND event_id = %s AND applied_at IS NULL",
+            (now, job.consumer_id, sql.uuid(job.event_id)),
+        )
+    )
+
+
+def _unapply(job: Job, config: EventsConfig) -> None:
+    sql = Sql(config.database)
+    sql.change(
+        "UPDATE bandstand_events_inbox SET applied_at = NULL WHERE consumer = %s AND event_id = %s",
+        (job.consumer_id, sql.uuid(job.event_id)),
+    )

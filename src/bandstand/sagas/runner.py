@@ -1,0 +1,295 @@
+"""The saga worker: one thread that commits waves, a few that wait for remote answers.
+
+Every turn takes whatever has happened since the last one, commits it as one wave, and only then makes the calls that
+follow. So a step is durable before the next begins, one commit serves all sagas of a wave, and an idle worker sleeps.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from django.db import Error
+
+from bandstand import clock
+from bandstand.config import section
+from bandstand.lifecycle import Loop
+from bandstand.sagas import engine, starting, store
+from bandstand.sagas.calls import call_remotely, point
+from bandstand.sagas.config import SagasConfig
+from bandstand.sagas.definition import Direction, SagaStep
+from bandstand.sagas.hand import Hand
+from bandstand.sagas.models import SagaExecution
+from bandstand.sagas.pool import CallPool
+from bandstand.sagas.protocol import Answered, Begun, Call, CancelRequested, Due, Outcome, Resumed, Withdrawn
+from bandstand.sagas.registry import sagas
+from bandstand.sagas.reports import report_loss, report_move, report_stuck
+from bandstand.sagas.runs import Run, run_of
+from bandstand.sagas.wave import Input, Moved, Tenure, persist
+
+__all__ = ["Pool", "Runner"]
+
+log = logging.getLogger(__name__)
+
+_LONGEST_WAIT, _SHORTEST_LOOK, _LONGEST_PAUSE = 0.5, 0.1, 5.0
+_MOST_PER_WAVE = 256
+
+
+class Pool(Protocol):
+    """Where remote calls run."""
+
+    def submit(self, job: Callable[[], None]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Adopted:
+    run: Run
+    call: Call | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    run: Run
+    epoch: int
+    answered: Answered
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Renewed:
+    run: Run
+    answered: Answered
+
+
+@dataclass(frozen=True, slots=True)
+class _Wished:
+    saga_id: UUID
+
+
+_Signal = _Adopted | _Answer | _Renewed | _Wished | None
+
+
+class Runner(Loop):
+    """Run the sagas of this service, as many workers of it as there are.
+
+    A worker that dies, hangs or loses its database loses nothing but time: its sagas are taken over when their leases
+    run out, and whatever it still writes or calls is fenced off by epoch and by the participants' tombstones.
+    """
+
+    name = "sagas"
+
+    def __init__(self, *, config: SagasConfig | None = None, pool: Pool | None = None) -> None:
+        self._config = config or section(SagasConfig)
+        self._pool = pool or CallPool(self._config.call_threads)
+        self._signals: queue.SimpleQueue[_Signal] = queue.SimpleQueue()
+        self._hand = Hand()
+        self._suspects: set[UUID] = set()
+        self._pause = self._look_pause = _SHORTEST_LOOK
+        self._look_at = self._beat_at = clock.monotonic()
+        self._leaving = False
+        self.owner = clock.uuid7()
+        self.lease = self._config.lease
+
+    def accepts(self) -> bool:
+        """Whether a saga may be born leased to this worker."""
+        return not self._leaving and len(self._hand.live) + self._signals.qsize() < self._config.max_live
+
+    def adopt(self, run: Run, call: Call | None) -> None:
+        """Take over a saga whose birth is committed, and make its first call."""
+        self._signals.put(_Adopted(run, call))
+
+    def notice_cancellation(self, saga_id: UUID) -> None:
+        """Look at a saga whose cancellation was wished."""
+        self._signals.put(_Wished(saga_id))
+
+    def wake(self) -> None:
+        """Interrupt the wait for signals."""
+        self._signals.put(None)
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until *stop* is set; then wait for the calls under way and let the sagas go."""
+        previous = starting.install_worker(self)
+        try:
+            while not stop.is_set():
+                signals = _gather(self._signals, self._until_next())
+                with self.iteration():
+                    self.turn(signals)
+        finally:
+            starting.install_worker(previous)
+        self.leave()
+
+    def leave(self) -> None:
+        """Give every saga up: those between calls at once, the others as their answers come, within `drain`."""
+        self._leaving = True
+        deadline = clock.monotonic() + self._config.drain.total_seconds()
+        while True:
+            with self.iteration():
+                self.turn(_gather(self._signals, 0.2 if self._hand.calling else 0.0))
+                self._release(self._hand.idle())
+            if not self._hand.calling or clock.monotonic() > deadline:
+                break
+        self._pool.close()
+
+    def turn(self, signals: Iterable[_Signal] | None = None) -> None:
+        """Take in what has happened, commit it as one wave, make the calls that follow."""
+        inputs = self._take(_gather(self._signals, 0.0) if signals is None else signals)
+        due, renewals = self._hand.due()
+        inputs += [Input(run, Due()) for run in due]
+        self._commit(inputs)
+        if self._leaving:
+            return
+        for run, step in renewals:
+            self._renew(run, step)
+        try:
+            self._keep()
+        except Error:  # the database is away: leases outlast a short absence, and the rest resumes by itself
+            log.exception("saga.worker_cut_off")
+            self._look_at = self._beat_at = clock.monotonic() + self._look_pause
+
+    def _until_next(self) -> float:
+        moments = [self._look_at, self._hand.next_moment(), self._beat_at if self._hand.live else None]
+        first = min(moment for moment in moments if moment is not None) - clock.monotonic()
+        return min(max(0.0, first), _LONGEST_WAIT)
+
+    def _take(self, signals: Iterable[_Signal]) -> list[Input]:
+        hand, inputs = self._hand, list[Input]()
+        for signal in signals:
+            match signal:
+                case _Adopted():
+                    inputs += self._welcome(signal)
+                case _Answer() if hand.holds(signal.run) and signal.run.epoch == signal.epoch:
+                    hand.calling.discard(signal.run.id)
+                    inputs.append(Input(signal.run, signal.answered, signal.context))
+                case _Renewed() if hand.holds(signal.run) and signal.answered.outcome is Outcome.REFUSED:
+                    inputs.append(Input(signal.run, Withdrawn(signal.answered.reason)))
+                case _Wished() if signal.saga_id in hand.live:
+                    inputs.append(Input(hand.live[signal.saga_id], CancelRequested()))
+        return inputs
+
+    def _welcome(self, signal: _Adopted) -> list[Input]:
+        """Hold a saga born leased to this worker: its intent is durable, so its call needs no further commit."""
+        run = self._hand.take(signal.run)
+        if signal.call is None:
+            return [Input(run, Begun())]
+        if not self._leaving:
+            point(run, signal.call.step, signal.call.direction, "after_intent")
+            self._call(run, signal.call, engine.budget(run.saga, run.state, run.created_at).total_seconds())
+        return []
+
+    # ---- the wave and what follows it
+
+    def _commit(self, inputs: list[Input]) -> None:
+        if not inputs:
+            return
+        tenure = Tenure(owner=self.owner, lease=self.lease, leaving=self._leaving)
+        try:
+            moves, lost = persist(inputs, tenure)
+        except Exception:  # a broken commit may have happened or not: what is in memory is not trusted any more
+            log.exception("saga.wave_failed", extra={"sagas": len(inputs)})
+            for one in inputs:
+                self._hand.drop(one.run.id)
+                self._suspects.add(one.run.id)
+            self._look_at = clock.monotonic() + self._pause
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+            return
+        self._pause = _SHORTEST_LOOK
+        for saga_id in lost:
+            report_loss(self._hand.drop(saga_id))
+        for moved in moves:
+            self._settle(moved)
+
+    def _settle(self, moved: Moved) -> None:
+        run = moved.run
+        run.state, run.context = moved.state, moved.context
+        for step, direction in moved.logged:
+            point(run, step, direction, "after_log")
+        report_move(moved)
+        if not moved.kept:
+            self._hand.drop(run.id)
+            return
+        self._hand.schedule(run, pause=moved.pause)
+        if moved.call is not None:
+            point(run, moved.call.step, moved.call.direction, "after_intent")
+            self._call(run, moved.call, moved.budget)
+
+    # ---- calls
+
+    def _call(self, run: Run, call: Call, budget: float) -> None:
+        epoch = run.epoch
+        self._hand.calling.add(run.id)
+
+        def work() -> None:
+            answered, context = call_remotely(run, call, budget)
+            self._signals.put(_Answer(run, epoch, answered, context))
+
+        self._pool.submit(work)
+
+    def _renew(self, run: Run, step: SagaStep) -> None:
+        """Repeat a done step with the same key; no log line, since nothing changes."""
+        repeat = Call(step, Direction.DO, 0)
+
+        def work() -> None:
+            answered, _ = call_remotely(run, repeat, step.timeout.total_seconds())
+            self._signals.put(_Renewed(run, answered))
+
+        self._pool.submit(work)
+
+    # ---- leases
+
+    def _keep(self) -> None:
+        """Renew the leases, and look for sagas that nobody works on, when it is time to."""
+        now = clock.monotonic()
+        live = self._hand.live
+        if now >= self._beat_at:
+            self._beat_at = now + self.lease.total_seconds() / 3
+            if live:
+                store.heartbeat(self.owner, live, lease=self.lease)
+                report_stuck(live.values(), clock.database_now())
+                wished = [live[one] for one in store.wished(live)]  # in another process
+                self._commit([Input(run, CancelRequested()) for run in wished if not run.state.cancel_requested])
+        if now >= self._look_at:
+            self._look(now)
+
+    def _look(self, now: float) -> None:
+        """Take sagas over; look again soon while there are some, ever more rarely while there are none.
+
+        Sagas of a failed wave are read anew and go one by one: if one of them is the cause, the others go on.
+        """
+        room = self._config.max_live - len(self._hand.live)
+        rows = store.claim(self.owner, types=sagas.names(), lease=self.lease, limit=room, again=self._suspects)
+        longer = min(self._look_pause * 2, self._config.look_every.total_seconds())
+        self._look_pause = _SHORTEST_LOOK if rows else longer
+        self._look_at = now + self._look_pause
+        resumed = [Input(self._hand.take_over(run), Resumed()) for row in rows if (run := _known(row)) is not None]
+        alone = [one for one in resumed if one.run.id in self._suspects]
+        together = [one for one in resumed if one.run.id not in self._suspects]
+        self._suspects.clear()
+        for wave in (*([one] for one in alone), together):
+            self._commit(wave)
+
+    def _release(self, runs: list[Run]) -> None:
+        with suppress(Error):  # then the leases run out by themselves
+            store.release(self.owner, [run.id for run in runs])
+        for run in runs:
+            self._hand.drop(run.id)
+
+
+def _known(row: SagaExecution) -> Run | None:
+    saga = sagas.get(row.type)
+    return run_of(row, saga) if saga is not None else None
+
+
+def _gather(signals: "queue.SimpleQueue[_Signal]", timeout: float) -> list[_Signal]:
+    """Whatever has come in, waiting up to *timeout* seconds for the first."""
+    found: list[_Signal] = []
+    with suppress(queue.Empty):
+        found.append(signals.get(timeout=timeout) if timeout > 0 else signals.get_nowait())
+        while len(found) < _MOST_PER_WAVE:
+            found.append(signals.get_nowait())
+    return found

@@ -1,0 +1,1 @@
+"""The transports, one module per library; nothing here is imported before the first call."""

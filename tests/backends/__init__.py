@@ -1,0 +1,1 @@
+"""The one behaviour suite of the buses."""
