@@ -1,0 +1,109 @@
+"""The catalogue, and a replica of what inventory says is available."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db import connections, models
+from django.db.models import Q
+
+from bandstand import clock
+
+__all__ = ["Availability", "Product", "searchable"]
+
+
+def searchable(*texts: str) -> str:
+    """The form in which texts are stored to be searched, and search terms are looked up: case does not matter.
+
+    Folded here because SQLite's LIKE only knows the case of ASCII letters.
+    """
+    return "\n".join(texts).casefold()
+
+
+class Product(models.Model):
+    """Something the shop sells, or sold: a retired product keeps its row, since orders refer to it."""
+
+    id = models.UUIDField(primary_key=True, default=clock.uuid7, editable=False)
+    sku = models.CharField(max_length=64)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    price_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    is_featured = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True, editable=False)
+    search_text = models.TextField(editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    updated_at = models.DateTimeField(default=clock.now, editable=False)
+
+    objects: ClassVar[models.Manager["Product"]] = models.Manager()
+    availability: "Availability"
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="product_sku_is_unique", fields=["sku"]),
+            models.CheckConstraint(name="product_price_is_positive", condition=Q(price_minor__gt=0)),
+        ]
+        indexes = [
+            models.Index(name="catalogue_by_name", fields=["is_active", "name", "id"]),
+            models.Index(name="catalogue_by_price", fields=["is_active", "price_minor", "id"]),
+            models.Index(name="catalogue_by_age", fields=["is_active", "created_at", "id"]),
+            models.Index(name="catalogue_featured", fields=["id"], condition=Q(is_active=True, is_featured=True)),
+        ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, with the text to be searched following the fields that it is made of."""
+        self.search_text = searchable(self.sku, self.name, self.description)
+        fields = kwargs.get("update_fields")
+        if fields is not None:
+            kwargs["update_fields"] = {*fields, "search_text"}
+        super().save(*args, **kwargs)
+
+    @property
+    def available(self) -> int | None:
+        """What the replica last heard, or None before the first event. Read it with `select_related`."""
+        try:
+            return self.availability.available
+        except Availability.DoesNotExist:
+            return None
+
+
+class AvailabilityManager(models.Manager["Availability"]):
+    """Rows of the replica."""
+
+    def hear(self, *, product_id: UUID, available: int, sequence: int) -> bool:
+        """Write what an event says unless a later one was heard before; say whether it was written.
+
+        One statement, so that two events of a product cannot pass each other. The ORM's upsert knows no condition.
+        """
+        connection = connections[self.db]
+        key = Availability._meta.pk.get_db_prep_value(product_id, connection)  # noqa: SLF001 - Django documents it
+        now = connection.ops.adapt_datetimefield_value(clock.now())
+        query = """
+            INSERT INTO products_availability (product_id, available, sequence, updated_at) VALUES (%s, %s, %s, %s)
+            ON CONFLICT (product_id) DO UPDATE
+            SET available = excluded.available, sequence = excluded.sequence, updated_at = excluded.updated_at
+            WHERE products_availability.sequence < excluded.sequence
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(query, [key, available, sequence, now])
+            return bool(cursor.rowcount)
+
+
+class Availability(models.Model):
+    """How many units inventory said can be ordered, and by which of its events.
+
+    No constraint ties it to the catalogue: an event may tell of a product whose own row is still being made.
+    """
+
+    product = models.OneToOneField(Product, on_delete=models.CASCADE, primary_key=True, db_constraint=False)
+    available = models.BigIntegerField()
+    sequence = models.BigIntegerField()
+    updated_at = models.DateTimeField(default=clock.now)
+
+    objects = AvailabilityManager()
+
+    class Meta:
+        verbose_name_plural = "availability"
+        constraints = [
+            models.CheckConstraint(name="availability_is_never_negative", condition=Q(available__gte=0)),
+        ]
