@@ -99,7 +99,8 @@ def release(product: UUID) -> object:
 
 
 FREE, HELD, SOLD = (10, 0, 0), (6, 4, 0), (6, 0, 4)
-MATRIX = [
+Row = tuple[Callable[[UUID, HeldClock], None], Callable[[UUID], object], Any, tuple[int, int, int]]
+MATRIX: list[Row] = [
     (absent, put, "held", HELD),
     (absent, commit, ReservationNotFound, FREE),
     (absent, release, "tombstoned", FREE),
@@ -127,20 +128,12 @@ MATRIX = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("state", "call", "answer", "left"), MATRIX, ids=[f"{row[1].__name__} when {row[0].__name__}" for row in MATRIX]
-)
-def test_every_call_has_one_answer_in_every_state_and_gives_it_again(  # noqa: PLR0913 - a table's columns
-    product: UUID,
-    time: HeldClock,
-    numbers: Numbers,
-    agree: Callable[[], None],
-    state: Callable[..., None],
-    call: Callable[[UUID], object],
-    answer: Any,
-    left: tuple[int, int, int],
+@pytest.mark.parametrize("row", MATRIX, ids=[f"{call.__name__} when {state.__name__}" for state, call, _, _ in MATRIX])
+def test_every_call_has_one_answer_in_every_state_and_gives_it_again(
+    product: UUID, time: HeldClock, numbers: Numbers, agree: Callable[[], None], row: Row
 ) -> None:
-    state(product, time)
+    reach, call, answer, left = row
+    reach(product, time)
     for _ in range(2):
         if isinstance(answer, str):
             assert call(product) == answer

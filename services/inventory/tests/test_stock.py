@@ -89,9 +89,14 @@ def test_stock_low_is_told_when_the_threshold_is_crossed_downwards_only(new_stoc
 def test_a_failed_transaction_publishes_nothing(new_stock: NewStock, facts: Facts) -> None:
     product = new_stock(1)
     facts()
-    with pytest.raises(InsufficientStock), transaction.atomic():
+
+    @transaction.atomic
+    def deliver_and_break() -> None:
         adjust_stock(product_id=product, delta=1, reason="delivery")
         adjust_stock(product_id=product, delta=-5, reason="breakage")
+
+    with pytest.raises(InsufficientStock):
+        deliver_and_break()
     assert facts() == []
     assert Stock.objects.get(pk=product).available == 1
 
