@@ -1,17 +1,20 @@
-"""What an endpoint takes and answers, said once beside the handler.
+"""What an endpoint takes and answers, said once beside the handler, and the document made from it.
 
 The view enforces the declaration (unknown query parameters are refused), the OpenAPI document is generated from it.
-Nothing of drf-spectacular is imported here: a service that only serves pays nothing for its documentation.
+drf-spectacular is imported when the document is first asked for: a service that only serves pays nothing for it.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from rest_framework.schemas.inspectors import ViewInspector
+
 from bandstand.errors import ServiceError
 from bandstand.web.queryparams import NoQuery
 
-__all__ = ["Endpoint", "endpoint_of"]
+__all__ = ["Endpoint", "LazySchema", "document", "endpoint_of"]
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -20,9 +23,9 @@ H = TypeVar("H", bound=Callable[..., Any])
 class Endpoint:
     """A decorator for handlers: `@Endpoint(body=PlaceOrder, answers={202: OrderAnswer}, idempotency="required")`.
 
-    `body` and the values of `answers` are serializer classes or instances (None: no content). `query` is a msgspec
-    struct (see `queryparams`), of which only staff may use those in `staff_query`. `errors` are the errors of the
-    domain; what every endpoint can answer is added by itself.
+    `body` and the values of `answers` are serializer classes or instances, an answer may also be a JSON schema (None:
+    no content). `query` is a msgspec struct (see `queryparams`); only staff may use those of its parameters that
+    `staff_query` names. `errors` are the errors of the domain: what every endpoint can answer is added by itself.
     """
 
     summary: str = ""
@@ -49,3 +52,15 @@ def endpoint_of(view: Any, method: str) -> Endpoint:
     handler = getattr(view, getattr(view, "action", None) or method.lower(), None)
     declared: Endpoint = getattr(handler, "endpoint", _UNDECLARED)
     return declared
+
+
+class LazySchema(ViewInspector):
+    """REST framework's `DEFAULT_SCHEMA_CLASS`: stands in until the document is generated."""
+
+
+@functools.cache
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document of this service; made once per process, in a stable order, so that it can be diffed."""
+    from bandstand.web.schema import generate  # noqa: PLC0415 - see the module's docstring
+
+    return generate()

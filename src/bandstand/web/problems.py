@@ -36,6 +36,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _PROBLEM = "application/problem+json"
+_PLACES = {"query": "parameter", "header": "header"}
 
 
 def response_for(error: ServiceError, *, accept: str | None = None, instance: str = "") -> HttpResponse:
@@ -63,6 +64,7 @@ def from_exception(exception: BaseException, request: HttpRequest | None) -> Htt
     Call it from an `except` block: Django's `got_request_exception` hands on what is being handled.
     """
     error = error_from_exception(exception)
+    _release_claim(request)
     if isinstance(error, errors.InternalError):
         log.error("request.failed", exc_info=exception)
         got_request_exception.send(sender=None, request=request)
@@ -71,6 +73,13 @@ def from_exception(exception: BaseException, request: HttpRequest | None) -> Htt
     if request is None:
         return response_for(error)
     return response_for(error, accept=request.META.get("HTTP_ACCEPT"), instance=request.path)
+
+
+def _release_claim(request: HttpRequest | None) -> None:
+    """Give an unanswered Idempotency-Key back: the request ends here, and may be tried again at once."""
+    claim = getattr(request, "idempotency_claim", None)
+    if claim is not None:
+        claim.release()
 
 
 def exception_handler(exception: Exception, details: dict[str, Any]) -> HttpResponse:
@@ -186,7 +195,7 @@ def _problem(error: ServiceError, instance: str) -> dict[str, Any]:
         problem["instance"] = instance
     field_errors = error.details.get("field_errors")
     if field_errors:
-        problem["errors"] = list(_located(field_errors, key="parameter" if error.details.get("in") else "pointer"))
+        problem["errors"] = _located(field_errors, key=_PLACES.get(error.details.get("in", ""), "pointer"))
     return problem
 
 

@@ -25,7 +25,7 @@ def rest_settings() -> dict[str, Any]:
         "DEFAULT_RENDERER_CLASSES": ["bandstand.web.rest.JSONRenderer"],
         "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bandstand.web.rest.JSONNegotiation",
         "DEFAULT_PAGINATION_CLASS": "bandstand.web.pagination.Pagination",
-        "DEFAULT_SCHEMA_CLASS": "bandstand.web.schema.AutoSchema",
+        "DEFAULT_SCHEMA_CLASS": "bandstand.web.openapi.LazySchema",
         "DEFAULT_METADATA_CLASS": None,
         "EXCEPTION_HANDLER": "bandstand.web.problems.exception_handler",
         "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -50,7 +50,7 @@ class StrictModelSerializer(_Strict, rest.ModelSerializer[Any]):
     Its columns become strict fields. Unique constraints are not asked beforehand: let the command or the database say.
     """
 
-    serializer_field_mapping: ClassVar[dict[type[models.Field[Any, Any]], Any]] = {
+    serializer_field_mapping: ClassVar[dict[Any, Any]] = {
         **rest.ModelSerializer.serializer_field_mapping,
         models.AutoField: fields.IntegerField,
         models.BigIntegerField: fields.IntegerField,

@@ -6,7 +6,6 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from bandstand import context
 from bandstand.errors import PermissionDenied
 from bandstand.web.openapi import endpoint_of
 from bandstand.web.queryparams import read_query
@@ -16,8 +15,8 @@ __all__ = ["PAGINATION_PARAMETERS", "StrictAPIView", "StrictViewSet"]
 PAGINATION_PARAMETERS = frozenset({"page", "page_size", "cursor"})
 
 
-class _StrictQuery:
-    """Reads the declared query into `self.query` once the caller is known and admitted."""
+class _Strict:
+    """Reads the declared query into `self.query` once the caller is known and admitted; leaves no key claimed."""
 
     query: Any
 
@@ -25,17 +24,23 @@ class _StrictQuery:
         """Admit the request, then read its query."""
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
         endpoint = endpoint_of(self, request.method or "")
-        if endpoint.staff_query and not endpoint.staff_query.isdisjoint(request.query_params):
-            principal = context.current().principal
-            if principal is None or not principal.is_staff:
-                raise PermissionDenied
+        used_by_staff = endpoint.staff_query.intersection(request.query_params)
+        if used_by_staff and not getattr(request.user, "is_staff", False):
+            raise PermissionDenied
         besides = PAGINATION_PARAMETERS if endpoint.paginated else ()
         self.query = read_query(request.query_params, into=endpoint.query, besides=besides)
 
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Release the Idempotency-Key of a handler that returned without answering its claim."""
+        claim = getattr(getattr(request, "_request", request), "idempotency_claim", None)
+        if claim is not None:
+            claim.release()
+        return super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
 
-class StrictAPIView(_StrictQuery, APIView):
+
+class StrictAPIView(_Strict, APIView):
     """A view of one route; `self.query` is the struct that its `Endpoint` declares."""
 
 
-class StrictViewSet(_StrictQuery, GenericViewSet[Any]):
+class StrictViewSet(_Strict, GenericViewSet[Any]):
     """Views of one resource; `self.query` is the struct that the action's `Endpoint` declares."""
