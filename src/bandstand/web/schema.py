@@ -9,7 +9,7 @@ import msgspec
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.plumbing import ResolvedComponent, get_lib_doc_excludes
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.permissions import AllowAny
@@ -21,16 +21,18 @@ from bandstand.errors import ServiceError
 from bandstand.web.idempotency import IdempotencyKeyReused, RequestInProgress
 from bandstand.web.openapi import Endpoint, endpoint_of
 from bandstand.web.pagination import Pagination
+from bandstand.web.serializers import StrictModelSerializer, StrictSerializer
+from bandstand.web.views import StrictAPIView, StrictViewSet
 
-__all__ = ["EndpointSchema", "generate", "one_spelling"]
+__all__ = ["EndpointSchema", "generate", "one_spelling", "undocumented"]
 
 _SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "GET_LIB_DOC_EXCLUDES": "bandstand.web.schema.undocumented",
     "PREPROCESSING_HOOKS": ["bandstand.web.schema.one_spelling"],
-    "SERVE_INCLUDE_SCHEMA": False,
 }
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _KEY = {"type": "string", "minLength": 8, "maxLength": 255, "pattern": "^[A-Za-z0-9._:-]+$"}
@@ -39,8 +41,10 @@ _KEY = {"type": "string", "minLength": 8, "maxLength": 255, "pattern": "^[A-Za-z
 def generate() -> dict[str, Any]:
     """Make the document of this service's REST framework views, in a stable order."""
     with patched_settings({**_SETTINGS, "TITLE": identity().name, "VERSION": "1"}):
-        document: dict[str, Any] = _Generator().get_schema(public=True)
+        generator = _Generator()
+        document: dict[str, Any] = generator.get_schema(public=True)  # type: ignore[no-untyped-call]
     components = document.setdefault("components", {})
+    components["responses"] = dict(sorted(generator.shared_responses.items()))
     components.setdefault("schemas", {}).update(_ERROR_SCHEMAS)
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     components["schemas"] = dict(sorted(components["schemas"].items()))
@@ -54,12 +58,22 @@ def one_spelling(endpoints: Iterable[tuple[str, str, str, Any]]) -> list[tuple[s
     return [each for each in found if each[0].endswith("/") or (f"{each[0]}/", each[2]) not in spelled]
 
 
+def undocumented() -> list[type]:
+    """Classes whose docstrings speak of our library and not of an API: a setting of drf-spectacular."""
+    return [*get_lib_doc_excludes(), StrictAPIView, StrictViewSet, StrictSerializer, StrictModelSerializer]  # type: ignore[no-untyped-call]
+
+
 class _Generator(SchemaGenerator):
     """Gives each view our schema class at the last moment: REST framework asks for it at boot."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self.shared_responses: dict[str, Any] = {}
+
     def create_view(self, callback: Callable[..., Any], method: str, request: Any = None) -> Any:
-        view = super().create_view(callback, method, request)
+        view = super().create_view(callback, method, request)  # type: ignore[no-untyped-call]
         view.schema = EndpointSchema()
+        view.shared_responses = self.shared_responses
         return view
 
 
@@ -102,7 +116,7 @@ class EndpointSchema(AutoSchema):
         return [{}] if self._is_public() else [{"bearer": []}]
 
     def _is_public(self) -> bool:
-        return all(isinstance(each, Public | AllowAny) for each in self.view.get_permissions())
+        return all(isinstance(each, (Public, AllowAny)) for each in self.view.get_permissions())
 
     def get_override_parameters(self) -> list[Any]:
         """Query parameters and the headers of the conventions."""
@@ -119,7 +133,7 @@ class EndpointSchema(AutoSchema):
         return found
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
-        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if direction == "request":
             schema["additionalProperties"] = False
         return schema
@@ -130,7 +144,16 @@ class EndpointSchema(AutoSchema):
             known = by_status.setdefault(cls.status, [])
             if cls not in known:
                 known.append(cls)
-        return {str(status): _error_response(classes) for status, classes in by_status.items()}
+        return {str(status): self._error_response(classes) for status, classes in by_status.items()}
+
+    def _error_response(self, classes: list[type[ServiceError]]) -> dict[str, Any]:
+        response = _described(classes)
+        if len(classes) > 1:
+            return response
+        name = classes[0].__name__
+        shared: dict[str, Any] = self.view.shared_responses  # type: ignore[attr-defined]
+        shared[name] = response
+        return {"$ref": f"#/components/responses/{name}"}
 
     def _general_errors(self) -> Iterator[type[ServiceError]]:
         yield from (errors.ValidationFailed, errors.NotAcceptable, errors.InternalError, errors.ServiceUnavailable)
@@ -146,7 +169,7 @@ class EndpointSchema(AutoSchema):
             yield errors.PreconditionFailed
 
 
-class _MoneyExtension(OpenApiSerializerFieldExtension):
+class _MoneyExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     target_class = "bandstand.web.fields.MoneyField"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
@@ -166,7 +189,7 @@ class _MoneyExtension(OpenApiSerializerFieldExtension):
             "required": ["amount", "currency"],
             "additionalProperties": False,
         }
-        component = ResolvedComponent(
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]
             name=f"Money{'Request' if direction == 'request' else ''}",
             type=ResolvedComponent.SCHEMA,
             schema=schema,
@@ -207,7 +230,7 @@ def _header(name: str, *, schema: dict[str, Any], required: bool = False, respon
     return OpenApiParameter(name=name, type=schema, location="header", required=required, response=codes)
 
 
-def _error_response(classes: list[type[ServiceError]]) -> dict[str, Any]:
+def _described(classes: list[type[ServiceError]]) -> dict[str, Any]:
     sentences = [_sentence(cls) for cls in classes]
     return {
         "description": " · ".join(dict.fromkeys(sentences)),
