@@ -55,7 +55,7 @@ def internal_route(handlers: Mapping[str, Handler], *, callers: Collection[str])
     methods = dict(handlers)
 
     def view(request: HttpRequest, **captured: Any) -> HttpResponseBase:
-        previous = context.current()
+        bound = context.peek() is not None
         try:
             _authenticate(request, admitted)
             _check(request, methods)
@@ -67,7 +67,8 @@ def internal_route(handlers: Mapping[str, Handler], *, callers: Collection[str])
         except Exception as error:  # noqa: BLE001 - the edge: every error becomes an answer, and the unexpected is logged
             return from_exception(error, request)
         finally:
-            context.bind(previous)
+            if not bound:  # without EdgeMiddleware nobody else ends the caller's context
+                context.bind(None)
 
     view.csrf_exempt = True  # type: ignore[attr-defined]
     return declare_policy(view, "service: " + ", ".join(sorted(admitted)))
