@@ -4,14 +4,14 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from bandstand.web.etags import etag, precondition, tagged
-from bandstand.web.idempotency import idempotent
 from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bandstand.auth.rest import Public, Staff, principal_of
+from bandstand.web.etags import etag, precondition, tagged
 from bandstand.web.fields import BooleanField, DateTimeField, IntegerField, TextField, UUIDField
+from bandstand.web.idempotency import idempotent
 from bandstand.web.openapi import Endpoint
 from bandstand.web.pagination import Pagination
 from bandstand.web.serializers import MoneyField, StrictSerializer

@@ -13,7 +13,7 @@ _EDGE = "bandstand.web.middleware.EdgeMiddleware"
 
 
 @register()
-def check_middleware(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
+def check_middleware(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:
     """Refuse an EdgeMiddleware that others run before: they would answer without ids, log line and envelope."""
     installed = list(settings.MIDDLEWARE)
     if installed.count(_EDGE) > 1 or (_EDGE in installed and installed[0] != _EDGE):
@@ -22,7 +22,7 @@ def check_middleware(app_configs: Iterable[AppConfig] | None, **_: object) -> li
 
 
 @register()
-def check_slashes(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
+def check_slashes(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:
     """Refuse CommonMiddleware's redirects: a redirected POST arrives as a GET."""
     if settings.APPEND_SLASH and "django.middleware.common.CommonMiddleware" in settings.MIDDLEWARE:
         return [Error("APPEND_SLASH redirects requests.", hint="Set it to False; use routers.", id="bandstand.E402")]
@@ -30,7 +30,7 @@ def check_slashes(app_configs: Iterable[AppConfig] | None, **_: object) -> list[
 
 
 @register()
-def check_mass_assignment(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
+def check_mass_assignment(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:
     """Refuse serializers that follow the model: the next column would be writable by everybody."""
     from bandstand.web.serializers import StrictModelSerializer  # noqa: PLC0415 - REST framework needs the apps ready
 
@@ -47,7 +47,7 @@ def check_mass_assignment(app_configs: Iterable[AppConfig] | None, **_: object) 
 
 
 @register()
-def check_rest_framework(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
+def check_rest_framework(app_configs: Iterable[AppConfig] | None, **_: object) -> list[CheckMessage]:
     """Refuse REST framework without our exception handler: its errors would have a shape of their own."""
     configured = getattr(settings, "REST_FRAMEWORK", {}).get("EXCEPTION_HANDLER")
     if "rest_framework" in settings.INSTALLED_APPS and configured != "bandstand.web.problems.exception_handler":

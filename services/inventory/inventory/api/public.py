@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-from bandstand.web.idempotency import idempotent
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bandstand.auth.rest import Public, Staff, principal_of
 from bandstand.web.fields import IntegerField, TextField, UUIDField
+from bandstand.web.idempotency import idempotent
 from bandstand.web.openapi import Endpoint
 from bandstand.web.serializers import StrictSerializer
 from bandstand.web.views import StrictAPIView
