@@ -86,8 +86,10 @@ def missing_docstrings(source: Source) -> Iterator[Finding]:
         yield source.finding(1, "the module has no docstring")
     listed = _listed(source.tree) or set()
     for node in source.tree.body:
-        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name in listed
-        if named and ast.get_docstring(node) is None:
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or node.name not in listed:
+            continue
+        overload = any(ast.unparse(each).endswith("overload") for each in node.decorator_list)
+        if ast.get_docstring(node) is None and not overload:
             yield source.finding(node.lineno, f"{node.name} is public and has no docstring")
 
 
