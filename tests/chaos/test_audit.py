@@ -1,48 +1,17 @@
 """The audit over real databases and a real provider: what it reads, what it waits for, what it refuses to pass."""
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.chaos.provider_process import ProviderProcess
-from tests.chaos.world import CONSUMERS, NOW, healthy, lay
+from tests.chaos.world import CONSUMERS, LEDGER, SteppedClock, healthy, lay, sql
 
 from bandstand import clock
 from bandstand.chaos.audit import FactsUnreadable, Report, audit, audit_at_rest, pending, read_consumers, read_journal
-from bandstand.chaos.provider.records import Captured, Declined, Record, Refunded, encode
-
-ASKED: dict[str, Any] = {"amount": 500, "currency": "EUR"}
-LEDGER: list[Record] = [
-    Captured(at=NOW, key="s-paid:capture_payment", reference="paid", **ASKED),
-    Refunded(at=NOW, key="s-paid:capture_payment", refund="r1", amount=100),
-    Declined(at=NOW, key="s-poor:capture_payment", reference="poor", reason="card_declined", **ASKED),
-    Captured(at=NOW, key="s-late:capture_payment", reference="late", **ASKED),
-    Refunded(at=NOW, key="s-late:capture_payment", amount=500),
-]
-
-
-@dataclass
-class SteppedClock:
-    """A clock that stands at the facts' time, advances only by sleeping, and lets something happen meanwhile."""
-
-    meanwhile: Callable[[], None] = lambda: None
-    slept: float = 0.0
-    held: bool = field(default=True)
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=self.slept)
-
-    def monotonic(self) -> float:
-        return self.slept
-
-    def sleep(self, seconds: float) -> None:
-        self.slept += seconds
-        self.meanwhile()
+from bandstand.chaos.provider.records import encode
 
 
 @pytest.fixture
@@ -65,11 +34,6 @@ def provider_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def status(tmp_path: Path, provider_url: str, stepped: SteppedClock) -> dict[str, Any]:
     return {"provider": provider_url, "services": lay(healthy(), tmp_path)}
-
-
-def sql(tmp_path: Path, service: str, statement: str) -> None:
-    with closing(sqlite3.connect(tmp_path / f"{service}.sqlite3")) as connection, connection:
-        assert connection.execute(statement).rowcount != 0
 
 
 def broken(report: Report) -> list[str]:

@@ -4,13 +4,15 @@ import dataclasses
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bandstand.chaos.audit import facts as f
+from bandstand.chaos.provider.records import Captured, Declined, Record, Refunded
 
-__all__ = ["changed", "healthy", "lay"]
+__all__ = ["CONSUMERS", "LEDGER", "SteppedClock", "changed", "healthy", "lay", "sql"]
 
 AT = "2026-05-04T10:00:{:02}.000000Z"
 NOW = datetime(2026, 5, 4, 10, 5, tzinfo=UTC)
@@ -153,3 +155,37 @@ def _fill(connection: sqlite3.Connection, kind: type[f.Row], rows: list[Any]) ->
     values = [[getattr(row, name) for name in names] for row in rows]
     connection.executemany(f"INSERT INTO {kind.view}_source VALUES ({places})", values)
     connection.execute(f"CREATE VIEW {kind.view} AS SELECT * FROM {kind.view}_source")
+
+
+ASKED: dict[str, Any] = {"amount": 500, "currency": "EUR"}
+LEDGER: list[Record] = [
+    Captured(at=NOW, key="s-paid:capture_payment", reference="paid", **ASKED),
+    Refunded(at=NOW, key="s-paid:capture_payment", refund="r1", amount=100),
+    Declined(at=NOW, key="s-poor:capture_payment", reference="poor", reason="card_declined", **ASKED),
+    Captured(at=NOW, key="s-late:capture_payment", reference="late", **ASKED),
+    Refunded(at=NOW, key="s-late:capture_payment", amount=500),
+]
+
+
+@dataclass
+class SteppedClock:
+    """A clock that stands at the facts' time, advances only by sleeping, and lets something happen meanwhile."""
+
+    meanwhile: Callable[[], None] = lambda: None
+    slept: float = 0.0
+    held: bool = field(default=True)
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.slept)
+
+    def monotonic(self) -> float:
+        return self.slept
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.meanwhile()
+
+
+def sql(tmp_path: Path, service: str, statement: str) -> None:
+    with closing(sqlite3.connect(tmp_path / f"{service}.sqlite3")) as connection, connection:
+        assert connection.execute(statement).rowcount != 0
