@@ -103,9 +103,10 @@ def run_detached(selection: Selection, *, port: int, seed: bool = True) -> int:
             )
         sleep(0.05)
     said = data.log("launcher").read_text(encoding="utf-8").rstrip()
+    progress, _, problem = said.partition("Error: ")
+    say(progress.rstrip())
     if launcher.returncode is not None:
-        raise Failure(said.removeprefix("Error: "), Exit(launcher.returncode))
-    say(said)
+        raise Failure(problem or f"the launcher ended; see {data.log('launcher')}", Exit(launcher.returncode or 1))
     launcher.returncode = 0  # it is meant to outlive this process: no warning about it
     return launcher.pid
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,6 @@ class Launcher:
             self._spawn_task(unit.keep())
         self._spawn_task(keep_logs_small(self.data))
         await self._all_ready()
-        await self._register_webhooks()
 
     async def seed(self) -> None:
         """Fill the shop, once for each data folder. Raises StartFailed."""
@@ -202,20 +201,15 @@ class Launcher:
         while waiting and not self._leave.is_set():
             done, _ = await asyncio.wait([*waiting, leave], timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
             waiting -= done
-            self._refuse_hopeless()
+            _refuse_hopeless(self.units.values())
         for task in (*waiting, leave):
             task.cancel()
         refused = await self._files.refusals()
         if refused:
             raise StartFailed(f"the gateway refused its configuration: {refused}")
+        await self._register_webhooks()
         if not self._leave.is_set():
             self._report("up", {"seconds": monotonic() - self._began})
-
-    def _refuse_hopeless(self) -> None:
-        for unit in self.units.values():
-            if unit.failures >= _FATAL_FAILURES and unit.current and unit.current.ready_at is None:
-                shown = tail(unit.job.log, lines=15)
-                raise StartFailed(f"{unit.job.name} does not start. The end of {unit.job.log}:\n{shown}")
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -227,9 +221,8 @@ class Launcher:
             return
         self._ready[unit.job.name] = is_ready
         if is_ready:
-            self._report(
-                "ready", {"name": unit.job.name, "seconds": monotonic() - self._began, "memory": memory_of(unit)}
-            )
+            seconds = monotonic() - self._began
+            self._report("ready", {"name": unit.job.name, "seconds": seconds, "memory": memory_of(unit)})
             if unit.job.role == "provider" and unit.restarts:
                 self._spawn_task(self._register_webhooks())
         elif not self._leave.is_set():
@@ -244,3 +237,10 @@ class Launcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _refuse_hopeless(units: Iterable[Unit]) -> None:
+    for unit in units:
+        if unit.failures >= _FATAL_FAILURES and unit.current and unit.current.ready_at is None:
+            shown = tail(unit.job.log, lines=15)
+            raise StartFailed(f"{unit.job.name} does not start. The end of {unit.job.log}:\n{shown}")
