@@ -23,11 +23,13 @@ def test_an_import_against_the_layers_is_found(tmp_path: Path) -> None:
     for package in ("bandstand", *SERVICES):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").touch()
-    for module in ("config", "context", "database", "clock"):
+    for module in ("config", "context", "database", "clock", "web", "client"):
         (tmp_path / f"bandstand/{module}.py").touch()
     (tmp_path / "bandstand/errors.py").write_text("import bandstand.context\nimport orders\n")
     (tmp_path / "orders/commands.py").write_text("import orders.clients\nimport users\n")
     (tmp_path / "orders/clients.py").touch()
+    for module in ("models", "queries", "events"):
+        (tmp_path / f"orders/{module}.py").write_text("import bandstand.client\n")
     outcome = lint(tmp_path)
     assert outcome.returncode == 1
     for broken in (
@@ -35,5 +37,6 @@ def test_an_import_against_the_layers_is_found(tmp_path: Path) -> None:
         "orders.commands is not allowed to import orders.clients",
         "orders is not allowed to import users",
         "bandstand is not allowed to import orders",
+        "orders.models is not allowed to import bandstand.client",
     ):
         assert broken in outcome.stdout
