@@ -3,19 +3,21 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import jwt
+from django.utils.module_loading import import_string
 
 from bandstand import clock
 from bandstand.auth import revocation
 from bandstand.auth.config import AuthConfig
 from bandstand.auth.keys import KeyRing, KeySource, TrustFile
+from bandstand.auth.remote_keys import RemoteKeys
 from bandstand.auth.tokens import (
     LONGEST_TOKEN_BYTES,
     Claims,
@@ -126,15 +128,34 @@ def _authenticated(header: str, verifier: Verifier) -> Principal:
         raise NotAuthenticated from error
 
 
-class _FirstOf:
-    """Several sources of keys, asked in order."""
+class _UserKeys:
+    """The trust file where it names the issuer, else (or for keys it lacks, if a URL is set) what is published."""
 
-    def __init__(self, *sources: KeySource) -> None:
-        self._sources = sources
+    def __init__(self, config: AuthConfig, trust: TrustFile | None) -> None:
+        self._trust = trust
+        self._has_url = bool(config.jwks_url)
+        self._published = RemoteKeys(partial(_published_at, config), issuer=config.issuer)
 
     def find(self, *, issuer: str, kid: str) -> jwt.PyJWK | None:
-        found = (source.find(issuer=issuer, kid=kid) for source in self._sources)
-        return next((key for key in found if key is not None), None)
+        if self._trust is not None and self._trust.knows(issuer):
+            key = self._trust.find(issuer=issuer, kid=kid)
+            if key is not None or not self._has_url:
+                return key
+        return self._published.find(issuer=issuer, kid=kid)
+
+
+def _published_at(config: AuthConfig) -> tuple[str, ...]:
+    if config.jwks_url:
+        return (config.jwks_url,)
+    locate: Callable[[str], tuple[str, ...]] = import_string(config.locator)
+    return tuple(f"{base}/.well-known/jwks.json" for base in locate(config.issuer))
+
+
+class _NoKeys:
+    """Without a trust file no service is known, so none is believed."""
+
+    def find(self, *, issuer: str, kid: str) -> None:
+        """Nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,15 +194,11 @@ def _parts_of(config: AuthConfig, service: str) -> _Parts:
         ring=ring,
         users=Verifier(
             user_profile(issuer=config.issuer, audience=config.audience),
-            ring if service == config.issuer else _user_keys(trust),
+            ring if service == config.issuer else _UserKeys(config, trust),
             kind="user",
             size=config.cache_size,
         ),
         services=Verifier(
-            service_profile(audience=service), trust or _FirstOf(), kind="service", size=config.cache_size
+            service_profile(audience=service), trust or _NoKeys(), kind="service", size=config.cache_size
         ),
     )
-
-
-def _user_keys(trust: TrustFile | None) -> KeySource:
-    return _FirstOf(*([trust] if trust else []))
