@@ -111,7 +111,9 @@ class EmbeddedBus(Bus):
     def notify(self, name: str) -> None:
         """Send a datagram to each waiter of that name."""
         with contextlib.suppress(OSError):  # no folder, no waiter
-            self._wake_folder().notify(name)
+            folder = self._wake_folder()
+            folder.generation()
+            folder.notify(name)
 
     def trim(self, older_than: timedelta) -> int:
         """Delete a bounded number of rows below every cursor, so that the write lock is never held for long."""
@@ -168,8 +170,24 @@ class EmbeddedBus(Bus):
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        """One write transaction. Writers of all processes queue at a file lock, where the kernel wakes the next one
+        at once; SQLite itself would have them sleep and try again, for up to a tenth of a second."""
+        with self._write_turn(), self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
+
+    @contextmanager
+    def _write_turn(self) -> Iterator[None]:
+        lock: IO[str] | None = getattr(self._local, "lock", None)
+        if lock is None:
+            self._wake_folder()
+            lock = self._local.lock = (self._folder_path / "write.lock").open("a")
+            with self._guard:
+                self._locks.append(lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:

@@ -32,6 +32,7 @@ class WakeFolder:
     def __init__(self, path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = path
+        self._text = str(path)
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._sender.setblocking(False)
@@ -47,7 +48,7 @@ class WakeFolder:
     def generation(self) -> int:
         """A number that grows when listeners may have come or gone; those present are known from here on."""
         with contextlib.suppress(FileNotFoundError), self._guard:
-            seen = self._path.stat().st_mtime_ns
+            seen = os.stat(self._text).st_mtime_ns  # noqa: PTH116 - once per publication
             if seen != self._seen:
                 self._known = self._listed()
                 # A folder's time advances in ticks of milliseconds: within the present one a change would go unseen.
@@ -57,8 +58,10 @@ class WakeFolder:
         return self._generation
 
     def notify(self, name: str) -> None:
-        """Send a datagram to everyone listening under *name*; addresses nobody holds any more are removed."""
-        self.generation()
+        """Send a datagram to everyone listening under *name* as of the last `generation`.
+
+        Addresses that nobody holds any more are removed.
+        """
         for entry in self._known.get(name, ()):
             try:
                 self._sender.sendto(b"\0", self.address(entry))
@@ -72,7 +75,7 @@ class WakeFolder:
 
     def address(self, entry: str) -> str:
         """Where *entry* is bound, spelled short enough for a socket."""
-        direct = str(self._path / entry)
+        direct = f"{self._text}/{entry}"
         return direct if len(direct.encode()) <= _LONGEST else f"/proc/self/fd/{self._descriptor}/{entry}"
 
     def unlink(self, entry: str) -> None:
