@@ -37,9 +37,9 @@ class Charge:
     """The present state of one key."""
 
     key: str
-    reference: str | None = None
+    reference: str = ""
     amount: int = 0
-    currency: str | None = None
+    currency: str = ""
     state: str = "pending"
     reason: str = ""
     captured: int = 0
@@ -126,7 +126,7 @@ class Book:
         charge = self.charges[key]
         if charge.state != "pending":
             return None
-        order = Order(key=key, reference=charge.reference or "", amount=charge.amount, currency=charge.currency or "")
+        order = Order(key=key, reference=charge.reference, amount=charge.amount, currency=charge.currency)
         return self.captured(order, now)
 
     def cancelled(self, key: str, now: datetime) -> Record | None:
