@@ -1,105 +1,19 @@
-"""A service with a bus of its own, whose loops a test turns by hand or starts for real."""
+"""The stage as a fixture."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from copy import deepcopy
-from datetime import timedelta
+from collections.abc import Iterator
 
 import pytest
-from django.conf import settings as django_settings
-from django.test import override_settings
-
-from bandstand import clock
-from bandstand.config import section
-from bandstand.events import registry
-from bandstand.events.backends import Bus, current_bus
-from bandstand.events.config import EventsConfig
-from bandstand.events.consuming import ConsumerLoop
-from bandstand.events.relay import Relay
-from bandstand.lifecycle import start_loops
+from tests.events.staging import Stage, own_registry, staged
 
 
 @pytest.fixture(autouse=True)
 def _own_registry() -> Iterator[None]:
-    """Forget what a test declares."""
-    names = ("_declared", "_consumers", "_local")
-    before = {name: getattr(registry, name).copy() for name in names}
-    lists = {name: _copied(before[name]) for name in ("_declared", "_local")}
-    yield
-    for name in names:
-        getattr(registry, name).clear()
-        getattr(registry, name).update({**before[name], **lists.get(name, {})})
-
-
-def _copied(mapping: dict) -> dict:
-    return {key: list(value) for key, value in mapping.items()}
-
-
-class Stage:
-    """The events of one service under test."""
-
-    def __init__(self) -> None:
-        self.config = section(EventsConfig)
-        self.bus: Bus = current_bus()
-        self._loop: ConsumerLoop | None = None
-
-    def relay(self) -> int:
-        """Relay until nothing is accepted; return how many were."""
-        relay = Relay(self.bus, self.config)
-        moved = 0
-        while count := relay.run_once():
-            moved += count
-        relay.stop()
-        return moved
-
-    def consume(self, turns: int = 1) -> None:
-        """Turn the consumer loop."""
-        if self._loop is None:
-            self._loop = ConsumerLoop()
-        for _ in range(turns):
-            self._loop._consume()
-
-    def restart(self) -> None:
-        """End the consumer loop as a crash does: nothing is flushed."""
-        if self._loop is not None:
-            self._loop._waiter.close()
-            subscription, self._loop._subscription = self._loop._subscription, None
-            if subscription is not None:
-                subscription._lock.close()
-        self._loop = None
-
-    def carry(self) -> None:
-        """Relay everything and apply it."""
-        self.relay()
-        self.consume(3)
-
-    @contextmanager
-    def running(self, *names: str) -> Iterator[None]:
-        """Run real loops in threads."""
-        worker = start_loops(names or ("relay", "consumers"))
-        try:
-            yield
-        finally:
-            worker.drain(timedelta(seconds=10))
-
-    def eventually(self, condition: Callable[[], object], *, seconds: float = 10) -> None:
-        """Wait for a condition under a deadline."""
-        deadline = clock.monotonic() + seconds
-        while not condition():
-            assert clock.monotonic() < deadline, "it did not become true in time"
-            clock.sleep(0.002)
-
-    def close(self) -> None:
-        self.restart()
-        self.bus.close()
+    with own_registry():
+        yield
 
 
 @pytest.fixture
 def stage(tmp_path, transactional_db, request) -> Iterator[Stage]:
     """Settings may come as `@pytest.mark.parametrize("stage", [{…}], indirect=True)`."""
-    values = deepcopy(django_settings.BANDSTAND)
-    values["EVENTS"] = {"BUS_URL": f"embedded:///{tmp_path}/bus.sqlite3", **getattr(request, "param", {})}
-    with override_settings(BANDSTAND=values):
-        found = Stage()
+    with staged(tmp_path, **getattr(request, "param", {})) as found:
         yield found
-        found.close()

@@ -1,0 +1,105 @@
+"""A service with a bus of its own, whose loops a test turns by hand or starts for real."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings as django_settings
+from django.test import override_settings
+
+from bandstand import clock
+from bandstand.config import section
+from bandstand.events import registry
+from bandstand.events.backends import Bus, current_bus
+from bandstand.events.config import EventsConfig
+from bandstand.events.consuming import ConsumerLoop
+from bandstand.events.relay import Relay
+from bandstand.lifecycle import start_loops
+
+
+@contextmanager
+def own_registry() -> Iterator[None]:
+    """Forget afterwards what is declared within."""
+    names = ("_declared", "_consumers", "_local")
+    before = {name: getattr(registry, name).copy() for name in names}
+    lists = {name: {key: list(value) for key, value in before[name].items()} for name in ("_declared", "_local")}
+    try:
+        yield
+    finally:
+        for name in names:
+            getattr(registry, name).clear()
+            getattr(registry, name).update({**before[name], **lists.get(name, {})})
+
+
+class Stage:
+    """The events of one service under test."""
+
+    def __init__(self) -> None:
+        self.config = section(EventsConfig)
+        self.bus: Bus = current_bus()
+        self._loop: ConsumerLoop | None = None
+
+    def relay(self) -> int:
+        """Relay until nothing is accepted; return how many were."""
+        relay = Relay(self.bus, self.config)
+        moved = 0
+        while count := relay.run_once():
+            moved += count
+        relay.stop()
+        return moved
+
+    def consume(self, turns: int = 1) -> None:
+        """Turn the consumer loop."""
+        if self._loop is None:
+            self._loop = ConsumerLoop()
+        for _ in range(turns):
+            self._loop._consume()
+
+    def restart(self) -> None:
+        """End the consumer loop as a crash does: nothing is flushed."""
+        if self._loop is not None:
+            self._loop._waiter.close()
+            subscription, self._loop._subscription = self._loop._subscription, None
+            if subscription is not None:
+                subscription._lock.close()
+        self._loop = None
+
+    def carry(self) -> None:
+        """Relay everything and apply it."""
+        self.relay()
+        self.consume(3)
+
+    @contextmanager
+    def running(self, *names: str) -> Iterator[None]:
+        """Run real loops in threads."""
+        worker = start_loops(names or ("relay", "consumers"))
+        try:
+            yield
+        finally:
+            worker.drain(timedelta(seconds=10))
+
+    def eventually(self, condition: Callable[[], object], *, seconds: float = 10) -> None:
+        """Wait for a condition under a deadline."""
+        deadline = clock.monotonic() + seconds
+        while not condition():
+            assert clock.monotonic() < deadline, "it did not become true in time"
+            clock.sleep(0.002)
+
+    def close(self) -> None:
+        self.restart()
+        self.bus.close()
+
+
+@contextmanager
+def staged(folder: Path, **events: object) -> Iterator[Stage]:
+    """A stage whose bus lies in *folder*; *events* are settings of the section EVENTS."""
+    values = deepcopy(django_settings.BANDSTAND)
+    values["EVENTS"] = {"BUS_URL": f"embedded:///{folder}/bus.sqlite3", **events}
+    with override_settings(BANDSTAND=values):
+        found = Stage()
+        try:
+            yield found
+        finally:
+            found.close()
