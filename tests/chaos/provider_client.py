@@ -81,11 +81,10 @@ class Taken:
 
     body: dict[str, Any]
     signed: bool
-    at: float
 
 
 class Receiver:
-    """Take webhooks on a free port; refuse the first *refusals* of them with 500."""
+    """Take webhooks on a free port; refuse the first *refusals* about each key with 500."""
 
     def __init__(self, *, refusals: int = 0) -> None:
         self.secret, self.refusals, self.taken = uuid4().hex, refusals, list[Taken]()
@@ -113,9 +112,9 @@ class Receiver:
         parts = dict(part.split("=", 1) for part in signature.split(","))
         expected = hmac.new(self.secret.encode(), parts["t"].encode() + b"." + raw, hashlib.sha256).hexdigest()
         signed = parts["v1"] == expected and abs(time.time() - int(parts["t"])) < 300
-        self.taken.append(Taken(json.loads(raw), signed, time.monotonic()))
-        self.refusals -= 1
-        return 500 if self.refusals >= 0 else 200
+        taken = Taken(json.loads(raw), signed)
+        self.taken.append(taken)
+        return 500 if len(self.of(taken.body["key"])) <= self.refusals else 200
 
     def of(self, key: str) -> list[Taken]:
         return [each for each in self.taken if each.body["key"] == key]

@@ -1,6 +1,6 @@
 """The provider protocol as any implementation must keep it (docs/reference/payment-provider.md)."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -86,9 +86,10 @@ def test_lost_applies_and_drops_the_connection(provider: Caller, key: str) -> No
 
 
 def test_slow_is_in_progress_for_others_and_blocks_nobody(provider: Caller, key: str) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(provider.charge, key, method="tok_slow")
-        until(lambda: provider.charge(key, method="tok_slow").status == 503)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(provider.charge, key, method="tok_slow") for _ in range(2)]
+        (refused,), (slow,) = wait(both, return_when=FIRST_COMPLETED)
+        assert refused.result().status == 503
         assert provider.charge(f"{key}-other").status == 201
         assert not slow.done()
         assert slow.result().status == 201

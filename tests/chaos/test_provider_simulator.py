@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -148,10 +147,9 @@ def test_nothing_is_reported_durable_that_could_not_be_written() -> None:
 
 def test_a_charge_costs_less_than_a_millisecond_of_cpu(simulator: ProviderProcess, caller: Caller) -> None:
     process = psutil.Process(simulator.process.pid)
-    before, begun = sum(process.cpu_times()[:2]), time.monotonic()
+    before = sum(process.cpu_times()[:2])
     with ThreadPoolExecutor(32) as pool:
         statuses = set(pool.map(lambda number: caller.charge(f"{number:05}-key").status, range(2000)))
-    spent, took = sum(process.cpu_times()[:2]) - before, time.monotonic() - begun
+    spent = sum(process.cpu_times()[:2]) - before
     assert statuses == {201}
     assert spent / 2000 < 0.001, f"{spent / 2000 * 1000:.2f} ms a charge"
-    assert took < 10, f"{2000 / took:.0f} charges/s"
