@@ -1,7 +1,7 @@
 """The size limits of the style guide: `python -m tests.architecture.sizes` lists what is over them.
 
-Complexity and the number of statements are checked by ruff; lines and arguments here. A function's docstring does not
-count as its length: what is bounded is the code a reader must hold in mind.
+Complexity and the number of statements are checked by ruff; lines and arguments here. Docstrings do not count in the
+length of a function or class: what is bounded is the code a reader must hold in mind.
 """
 
 import ast
@@ -40,11 +40,12 @@ def _function(source: Source, node: ast.FunctionDef | ast.AsyncFunctionDef) -> I
 
 
 def _length(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
-    length = (node.end_lineno or node.lineno) - node.lineno + 1
-    first = node.body[0]
-    if ast.get_docstring(node, clean=False) is not None:
-        length -= (first.end_lineno or first.lineno) - first.lineno + 1
-    return length
+    documented = [each for each in ast.walk(node) if isinstance(each, (*_FUNCTIONS, ast.ClassDef))]
+    return _lines(node) - sum(_lines(each.body[0]) for each in documented if ast.get_docstring(each, clean=False))
+
+
+def _lines(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
 def project() -> Iterator[Finding]:
