@@ -61,6 +61,7 @@ class JSONNegotiation:
         """The renderer that the Accept header allows. Raises NotAcceptable."""
         accept = request.META.get("HTTP_ACCEPT")
         for renderer in renderers:
-            if renderer.media_type in (accept or "") or (renderer.format == "json" and accepts_json(accept)):
+            is_json = renderer.media_type == JSONRenderer.media_type
+            if accepts_json(accept) if is_json else renderer.media_type in (accept or ""):
                 return renderer, renderer.media_type
         raise NotAcceptable
