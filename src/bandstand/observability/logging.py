@@ -38,17 +38,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class PreparedRecord(logging.LogRecord):
-    """A record whose fields are known to be clean, made without the look-ups that an ordinary one costs.
-
-    For lines written once per request; any handler and formatter may read it like an ordinary record.
-    """
-
-    _TEMPLATE = vars(logging.makeLogRecord({}))
+    """A record whose fields are clean, ordered and complete; handlers and formatters read it like any other."""
 
     def __init__(self, *, name: str, level: int, event: str, created: float, fields: dict[str, Any]) -> None:
-        self.__dict__.update(self._TEMPLATE)  # instead of super(): no stack, thread and process look-ups
-        self.name, self.levelno, self.levelname = name, level, logging.getLevelName(level)
-        self.msg = event
+        super().__init__(name, level, "", 0, event, None, None)
         self.created = created
         self.msecs = created % 1 * 1000
         self.__dict__.update(fields)
@@ -157,6 +150,13 @@ class LineHandler(logging.Handler):
         except (OSError, ValueError):
             self._descriptor = -1
 
+    def write_line(self, line: bytes) -> None:
+        """Write a line that needs no formatting any more; it ends in a newline."""
+        try:
+            self._write(line)
+        except Exception:  # noqa: BLE001 - as `emit` does
+            self.handleError(logging.makeLogRecord({"msg": "line lost"}))
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record; a failure is reported the standard way and never reaches the caller."""
         try:
@@ -173,8 +173,9 @@ class LineHandler(logging.Handler):
             self._stream.write(line.decode())
             self._stream.flush()
             return
-        while line:
-            line = line[os.write(self._descriptor, line) :]
+        written = os.write(self._descriptor, line)
+        while written < len(line):  # a signal came in between
+            written += os.write(self._descriptor, line[written:])
 
 
 def logging_config(*, level: str = "INFO", format: str = "json", stream: str = "stdout") -> dict[str, Any]:  # noqa: A002

@@ -14,17 +14,17 @@ from django.db.backends.signals import connection_created
 
 from bandstand import clock
 
-__all__ = ["QueryTally", "count_queries", "install"]
+__all__ = ["QueryTally", "count_into", "install"]
 
 
 class QueryTally:
     """Queries of one piece of work, over all connections and all threads that share its context."""
 
-    __slots__ = ("count", "seconds")
+    __slots__ = ("query_count", "query_seconds")
 
     def __init__(self) -> None:
-        self.count = 0
-        self.seconds = 0.0
+        self.query_count = 0
+        self.query_seconds = 0.0
 
 
 _tally: ContextVar[QueryTally | None] = ContextVar("bandstand_queries", default=None)
@@ -37,11 +37,9 @@ def install() -> None:
         _on_connection(connection=connection)
 
 
-def count_queries() -> QueryTally:
-    """Begin a tally for the current context, in place of an earlier one."""
-    tally = QueryTally()
+def count_into(tally: QueryTally) -> None:
+    """Count the queries of the current context in *tally*, in place of an earlier one."""
     _tally.set(tally)
-    return tally
 
 
 def _on_connection(*, connection: BaseDatabaseWrapper, **_: object) -> None:
@@ -58,5 +56,5 @@ def _counted(execute: Callable[..., Any], sql: str, params: Any, many: bool, det
     try:
         return execute(sql, params, many, details)
     finally:
-        tally.count += 1
-        tally.seconds += clock.monotonic() - started
+        tally.query_count += 1
+        tally.query_seconds += clock.monotonic() - started

@@ -3,17 +3,17 @@
 from collections import deque
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from bandstand import clock, context
 
-__all__ = ["FinishedSpan", "Kind", "Span", "drain_spans", "record", "recorded_spans", "span"]
+__all__ = ["FinishedSpan", "Kind", "Span", "SpanSource", "drain_spans", "record", "recorded_spans", "span"]
 
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
 
-_KEPT = 2048
+_KEPT = 1024
 
 
 class FinishedSpan(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +33,19 @@ class FinishedSpan(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[str, ...] = ()
     error: str = ""
 
+    def finished_span(self) -> "FinishedSpan":
+        """The span itself."""
+        return self
 
-_finished: deque[FinishedSpan] = deque(maxlen=_KEPT)
+
+class SpanSource(Protocol):
+    """What knows a finished span and builds it only when somebody asks."""
+
+    def finished_span(self) -> FinishedSpan:
+        """Build the span."""
+
+
+_finished: deque[SpanSource] = deque(maxlen=_KEPT)
 
 
 class Span:
@@ -100,19 +111,19 @@ def span(name: str, /, kind: Kind = "internal", **attributes: Any) -> Span:
     return Span(name, kind=kind, attributes=attributes)
 
 
-def record(finished: FinishedSpan) -> None:
-    """Keep a finished span; the oldest is dropped when nobody drains them."""
+def record(finished: SpanSource) -> None:
+    """Keep a finished span, or what will build it; the oldest is dropped when nobody drains them."""
     _finished.append(finished)
 
 
 def recorded_spans() -> list[FinishedSpan]:
     """The spans kept at the moment, oldest first."""
-    return list(_finished)
+    return [source.finished_span() for source in list(_finished)]
 
 
 def drain_spans() -> list[FinishedSpan]:
     """Take the kept spans away, oldest first; an exporter calls this."""
-    taken = []
+    taken: list[FinishedSpan] = []
     while _finished:
-        taken.append(_finished.popleft())
+        taken.append(_finished.popleft().finished_span())
     return taken

@@ -1,6 +1,7 @@
 """Who is at the other end: the address behind our own proxies, and not what a client claims."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -22,6 +23,7 @@ def client_address(meta: Mapping[str, Any], *, trusted_proxies: int) -> str:
     return _address(entries[0]) or peer
 
 
+@lru_cache(maxsize=4096)
 def _address(text: str) -> str:
     try:
         return str(ip_address(text))

@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 
 from bandstand.observability import queries
 from bandstand.web.probes import PROBES
-from bandstand.web.visit import Visit
+from bandstand.web.visit import Edge, Visit
 
 __all__ = ["EdgeMiddleware"]
 
@@ -30,30 +30,31 @@ class EdgeMiddleware:
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
+        self._edge = Edge()
         queries.install()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer *request*; nothing escapes, and every answer carries both ids."""
         if self._is_async:
             return self._answer(request)
-        visit = Visit(request)
+        visit = Visit(request, edge=self._edge)
         try:
             probe = PROBES.get(request.path_info)
             if probe is not None:
                 return visit.identified(probe(request))
-            return visit.finished(visit.refusal() or self.get_response(request))
+            return visit.finished(visit.refusal() if visit.is_too_late else self.get_response(request))
         except Exception as error:  # noqa: BLE001 - the last net: Django's own handlers failed
             return visit.finished(visit.fault(error))
         finally:
             visit.leave()
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        visit = Visit(request)
+        visit = Visit(request, edge=self._edge)
         try:
             probe = PROBES.get(request.path_info)
             if probe is not None:
                 return visit.identified(await sync_to_async(probe, thread_sensitive=False)(request))
-            return visit.finished(visit.refusal() or await self.get_response(request))
+            return visit.finished(visit.refusal() if visit.is_too_late else await self.get_response(request))
         except CancelledError:  # the client went away
             visit.abandoned()
             raise

@@ -15,7 +15,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from bandstand import errors
 from bandstand.config import environment
 from bandstand.web.config import web_settings
-from bandstand.web.visit import Visit
+from bandstand.web.visit import Edge, Visit
 
 __all__ = ["application_wrapper"]
 
@@ -98,7 +98,7 @@ def _too_large(limit: int) -> errors.PayloadTooLarge:
 
 def _refuse(error: errors.ServiceError, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer without Django's handler, in the shape, with the headers and with the access line of any other answer."""
-    visit = Visit(WSGIRequest(environ))
+    visit = Visit(WSGIRequest(environ), edge=Edge())
     try:
         response = visit.finished(visit.problem(error))
     finally:
