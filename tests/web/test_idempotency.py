@@ -1,8 +1,8 @@
 """Idempotency keys: at most one effect, the first answer again, no key blocked for ever."""
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
-from bandstand import clock
+from bandstand.testing.clock import HeldClock, held_clock
 from bandstand.web import idempotency
 from bandstand.web.models import IdempotencyClaim
 from tests.project.models import Product
@@ -36,28 +36,10 @@ def rule(response: Any) -> str:
     return str(details.get("business_rule") or details.get("conflict"))
 
 
-class HeldClock:
-    held = True
-
-    def __init__(self) -> None:
-        self.moment = datetime(2030, 1, 1, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def monotonic(self) -> float:
-        return self.moment.timestamp()
-
-    def sleep(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
-
-
 @pytest.fixture
-def held() -> Any:
-    held = HeldClock()
-    previous = clock.install(held)
-    yield held
-    clock.install(previous)
+def held() -> Iterator[HeldClock]:
+    with held_clock() as held:
+        yield held
 
 
 def test_the_same_request_again_gets_the_first_answer_and_has_no_second_effect() -> None:
