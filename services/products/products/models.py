@@ -43,10 +43,12 @@ class Product(models.Model):
             models.UniqueConstraint(name="product_sku_is_unique", fields=["sku"]),
             models.CheckConstraint(name="product_price_is_positive", condition=Q(price_minor__gt=0)),
         ]
+        # Partial, not led by `is_active`: SQLite reads an order off an index behind equalities only, and Django writes
+        # the condition as a bare column.
         indexes = [
-            models.Index(name="catalogue_by_name", fields=["is_active", "name", "id"]),
-            models.Index(name="catalogue_by_price", fields=["is_active", "price_minor", "id"]),
-            models.Index(name="catalogue_by_age", fields=["is_active", "created_at", "id"]),
+            models.Index(name="catalogue_by_name", fields=["name", "id"], condition=Q(is_active=True)),
+            models.Index(name="catalogue_by_price", fields=["price_minor", "id"], condition=Q(is_active=True)),
+            models.Index(name="catalogue_by_age", fields=["created_at", "id"], condition=Q(is_active=True)),
             models.Index(name="catalogue_featured", fields=["id"], condition=Q(is_active=True, is_featured=True)),
         ]
 
