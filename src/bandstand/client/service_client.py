@@ -151,8 +151,13 @@ class Client(ABC):
 class ServiceClient(Client):
     """Calls a service of the fleet by name: discovered, with a token made for it alone.
 
-    The token says on whose behalf the call is made when the work at hand has a signed-in user.
+    The token says on whose behalf the call is made when the work at hand has a signed-in user. An *anonymous* client
+    sends none: for what anybody may read.
     """
+
+    def __init__(self, target: str, *, anonymous: bool = False) -> None:
+        super().__init__(target)
+        self._anonymous = anonymous
 
     def _addresses(self) -> Collection[str]:
         return discovery.resolve(self.target)
@@ -161,7 +166,7 @@ class ServiceClient(Client):
         discovery.report_failure(self.target, url)
 
     def _credentials(self) -> Mapping[str, str]:
-        if not auth.can_issue():
+        if self._anonymous or not auth.can_issue():
             return {}
         principal = context.current().principal
         user = principal.id if principal is not None and principal.kind == "user" else None

@@ -13,7 +13,10 @@ class ServiceAppConfig(AppConfig):
     label = "bandstand_service"
 
     def ready(self) -> None:
-        """Register declarations and checks; start nothing."""
+        """Register declarations, checks and the maintenance loop; start nothing."""
+        from bandstand.lifecycle import register_loop  # noqa: PLC0415 - the app registry must be ready
         from bandstand.service import checks  # noqa: F401, PLC0415 - registers the checks
+        from bandstand.service.maintenance import MaintenanceLoop  # noqa: PLC0415
 
         autodiscover_modules("events", "consumers", "sagas")
+        register_loop("maintenance", MaintenanceLoop)

@@ -9,7 +9,7 @@ from bandstand.events import Envelope, Event, consumer
 __all__ = ["AccessRevoked", "end_access"]
 
 
-class AccessRevoked(Event, name="users.access_revoked.v1", subject="user_id"):
+class AccessRevoked(Event, name="users.access_revoked.v1"):
     """Tokens of a user, or of one session of theirs, are worthless from now on."""
 
     user_id: UUID

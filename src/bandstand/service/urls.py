@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from bandstand.auth import public
 from bandstand.config import identity
 from bandstand.web import problems
+from bandstand.web.docs import documentation_routes
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
@@ -28,6 +29,7 @@ def _admin() -> list[URLPattern | URLResolver]:
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include(f"{identity().name}.urls")),
+    path("api/v1/", include(documentation_routes(identity().name))),
     *_admin(),
     re_path(r"", public(problems.page_not_found)),
 ]

@@ -7,14 +7,13 @@ from bandstand.database.views import CreateView, Dialect
 
 def audit_availability(sql: Dialect) -> str:
     """What this service believes is available."""
-    return f"SELECT {sql.uuid('product_id')} AS product_id, available FROM products_availability"  # noqa: S608
+    return f"SELECT {sql.uuid('product_id')} AS product_id, available FROM products_availability"
 
 
 def audit_catalogue(sql: Dialect) -> str:
     """The catalogue as other services copy it."""
     return (
-        f"SELECT {sql.uuid('id')} AS product_id, sku, price_minor AS amount, currency, is_active"  # noqa: S608
-        " FROM products_product"
+        f"SELECT {sql.uuid('id')} AS product_id, sku, price_minor AS amount, currency, is_active FROM products_product"
     )
 
 

@@ -14,20 +14,20 @@ def _outbox(sql: Dialect) -> str:
           FROM bandstand_events_outbox
          UNION ALL
         SELECT {columns}, 'delivered', {sql.time("created_at")}, {sql.time("delivered_at")}
-          FROM bandstand_events_delivered"""  # noqa: S608 - names of columns only
+          FROM bandstand_events_delivered"""
 
 
 def _inbox(sql: Dialect) -> str:
     return f"""
         SELECT consumer, {sql.uuid("event_id")} AS event_id, {sql.time("applied_at")} AS applied_at
-          FROM bandstand_events_inbox WHERE applied_at IS NOT NULL"""  # noqa: S608 - as above
+          FROM bandstand_events_inbox WHERE applied_at IS NOT NULL"""
 
 
 def _dead_letters(sql: Dialect) -> str:
     return f"""
         SELECT consumer, {sql.uuid("event_id")} AS event_id, type, attempts, reason, state,
                {sql.time("first_failed_at")} AS first_failed_at
-          FROM bandstand_events_dead_letter"""  # noqa: S608 - as above
+          FROM bandstand_events_dead_letter"""
 
 
 class Migration(migrations.Migration):

@@ -11,13 +11,13 @@ def _sagas(sql: Dialect) -> str:
     return f"""
         SELECT {sql.uuid("id")} AS saga_id, type, business_key, status AS state, step, epoch,
                {sql.time("updated_at")} AS updated_at
-          FROM bandstand_sagas_sagaexecution"""  # noqa: S608 - names of columns only
+          FROM bandstand_sagas_sagaexecution"""
 
 
 def _saga_steps(sql: Dialect) -> str:
     return f"""
         SELECT {sql.uuid("saga_id")} AS saga_id, step, direction, attempt, outcome, key, {sql.time("at")} AS at
-          FROM bandstand_sagas_sagasteplog"""  # noqa: S608 - as above
+          FROM bandstand_sagas_sagasteplog"""
 
 
 class Migration(migrations.Migration):

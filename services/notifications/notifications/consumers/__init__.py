@@ -1,0 +1,9 @@
+"""What notifications learns, what it writes of that, and the loop that sends it."""
+
+from bandstand.lifecycle import register_loop
+from notifications.consumers import facts
+from notifications.consumers.mailer import MailerLoop
+
+__all__ = ["MailerLoop", "facts"]
+
+register_loop("mailer", MailerLoop)

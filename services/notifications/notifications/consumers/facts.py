@@ -1,0 +1,99 @@
+"""Events that call for a mail or change an address."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+from bandstand.events import Envelope, Event, consumer
+from notifications import commands
+from notifications.consumers.mailer import wake
+from notifications.models import Kind
+
+
+class UserState(Event):
+    """The fields of a user that a mail needs."""
+
+    user_id: UUID
+    email: str
+    username: str
+
+
+class UserRegistered(UserState, name="users.user_registered.v1"):
+    """Somebody has joined."""
+
+
+class UserUpdated(UserState, name="users.user_updated.v1"):
+    """Somebody has changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """Money: integer minor units and their currency."""
+
+    amount: int
+    currency: str
+
+
+class OrderConfirmed(Event, name="orders.order_confirmed.v1"):
+    """An order went through."""
+
+    order_id: UUID
+    user_id: UUID
+    total: Total
+
+
+class OrderRejected(Event, name="orders.order_rejected.v1"):
+    """An order did not go through."""
+
+    order_id: UUID
+    user_id: UUID
+    reason: str
+
+
+_REASONS = {
+    "insufficient_stock": "we do not have enough of what you ordered",
+    "payment_declined": "your payment was declined",
+}
+
+
+@consumer(UserRegistered)
+def welcome(event: UserRegistered, envelope: Envelope) -> None:
+    """Remember the address and write the welcome."""
+    learn_address(event, envelope)
+    subject, text = "Welcome to the shop", f"Hello {event.username},\n\nyour account is ready.\n"
+    _write(envelope, user_id=event.user_id, kind=Kind.WELCOME, subject=subject, text=text)
+
+
+@consumer(UserUpdated)
+def learn_changed_address(event: UserUpdated, envelope: Envelope) -> None:
+    """Remember the address."""
+    learn_address(event, envelope)
+
+
+@consumer(OrderConfirmed)
+def tell_confirmation(event: OrderConfirmed, envelope: Envelope) -> None:
+    """Write the confirmation; it can never roll the order back."""
+    total = f"{event.total.amount / 100:.2f} {event.total.currency}"
+    text = f"Thank you. Your order {event.order_id} over {total} is confirmed.\n"
+    _write(envelope, user_id=event.user_id, kind=Kind.ORDER_CONFIRMED, subject="Your order is confirmed", text=text)
+
+
+@consumer(OrderRejected)
+def tell_rejection(event: OrderRejected, envelope: Envelope) -> None:
+    """Write why the order did not go through."""
+    why = _REASONS.get(event.reason, "it could not be processed")
+    text = f"Your order {event.order_id} was not accepted: {why}. Nothing was charged.\n"
+    _write(envelope, user_id=event.user_id, kind=Kind.ORDER_REJECTED, subject="Your order was not accepted", text=text)
+
+
+def learn_address(event: UserState, envelope: Envelope) -> None:
+    """Keep the newest address of a user."""
+    commands.learn_recipient(
+        user_id=event.user_id, email=event.email, username=event.username, sequence=envelope.sequence
+    )
+
+
+def _write(envelope: Envelope, *, user_id: UUID, kind: Kind, subject: str, text: str) -> None:
+    commands.write_mail(event_id=envelope.id, user_id=user_id, kind=kind, subject=subject, text=text)
+    transaction.on_commit(wake.set)

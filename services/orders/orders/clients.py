@@ -1,0 +1,103 @@
+"""Calls to other services, one function for each. Never inside a transaction."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from bandstand.client import ServiceClient
+from bandstand.errors import NotFound
+
+_users = ServiceClient("users")
+_products = ServiceClient("products", anonymous=True)
+_inventory = ServiceClient("inventory")
+_payments = ServiceClient("payments")
+
+_QUICK = timedelta(seconds=5)
+_PAYMENT = timedelta(seconds=3)
+"""Payments is given up on early: the saga asks again with the same key, and the answer is then the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserState:
+    """What orders must know of a user."""
+
+    id: UUID
+    is_active: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """Money: integer minor units and their currency."""
+
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductState:
+    """What orders must know of a product."""
+
+    id: UUID
+    sku: str
+    name: str
+    price: Price
+    is_active: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReservationLine:
+    """Units of a product."""
+
+    product_id: str
+    quantity: int
+
+
+def user(user_id: str) -> UserState:
+    """The user's present state. Raises NotFound."""
+    return _users.get(f"/internal/v1/users/{user_id}/", into=UserState, timeout=_QUICK).data
+
+
+def product(product_id: UUID) -> ProductState | None:
+    """The product as the catalogue shows it, or None."""
+    try:
+        return _products.get(f"/api/v1/products/{product_id}/", into=ProductState, timeout=_QUICK).data
+    except NotFound:
+        return None
+
+
+def reserve(key: str, *, order_id: str, lines: Collection[ReservationLine], ttl: timedelta) -> None:
+    """Hold stock under *key*, all lines or none; the same key again renews. Raises BusinessRuleViolated, Conflict."""
+    body = {
+        "order_id": order_id,
+        "lines": [{"product_id": line.product_id, "quantity": line.quantity} for line in lines],
+        "ttl_seconds": int(ttl.total_seconds()),
+    }
+    _inventory.put(f"/internal/v1/reservations/{key}/", body=body, timeout=_QUICK)
+
+
+def release(key: str) -> None:
+    """Give back what *key* holds; a reservation that arrives later is refused. Idempotent."""
+    _inventory.delete(f"/internal/v1/reservations/{key}/", timeout=_QUICK)
+
+
+def commit(key: str) -> None:
+    """Turn what *key* holds into sold units. Idempotent. Raises Conflict."""
+    _inventory.post(f"/internal/v1/reservations/{key}/commit/", idempotency_key=key, timeout=_QUICK)
+
+
+def capture(key: str, *, order_id: str, user_id: str, amount: int, currency: str, payment_method: str) -> None:
+    """Take the money under *key*, once however often it is asked. Raises PaymentDeclined, Conflict."""
+    body = {
+        "order_id": order_id,
+        "user_id": user_id,
+        "amount": amount,
+        "currency": currency,
+        "payment_method": payment_method,
+    }
+    _payments.put(f"/internal/v1/payments/{key}/", body=body, timeout=_PAYMENT)
+
+
+def cancel_payment(key: str) -> None:
+    """Cancel or refund what *key* captured; a capture that arrives later is refused. Idempotent."""
+    _payments.delete(f"/internal/v1/payments/{key}/", timeout=_PAYMENT)

@@ -1,0 +1,22 @@
+"""What can go wrong with an order, by name."""
+
+from bandstand.errors import BusinessRuleViolated, Conflict
+
+
+class UnknownProduct(BusinessRuleViolated):
+    """A line names a product that is not, or no longer, in the catalogue."""
+
+    rule = "unknown_product"
+
+
+class MixedCurrencies(BusinessRuleViolated):
+    """The lines of one order are priced in different currencies."""
+
+    rule = "mixed_currencies"
+
+
+class OrderFinal(Conflict):
+    """The order has ended and cannot be cancelled any more."""
+
+    conflict = "final"
+    sentence = "The order has already ended."

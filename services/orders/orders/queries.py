@@ -1,0 +1,40 @@
+"""Reads of the orders service."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db.models import Max, Prefetch, QuerySet
+
+from orders.models import CatalogueProduct, DailyStatistic, Order, OrderHistory, OrderLine, Status
+
+
+def orders(*, of_user: UUID | None = None, status: str | None = None) -> "QuerySet[Order]":
+    """All orders newest first, or those of one user, of one status; lines and history come in two further queries."""
+    found = Order.objects.prefetch_related(
+        Prefetch("lines", queryset=OrderLine.objects.order_by("position")),
+        Prefetch("history", queryset=OrderHistory.objects.order_by("seq")),
+    )
+    if of_user is not None:
+        found = found.filter(user_id=of_user)
+    return found if status is None else found.filter(status=status)
+
+
+def catalogue(product_ids: Collection[UUID]) -> dict[UUID, CatalogueProduct]:
+    """The known products among *product_ids*, retired ones included."""
+    return CatalogueProduct.objects.in_bulk(list(product_ids))
+
+
+def last_seq(order_id: UUID) -> int:
+    """The number of the last line in an order's history."""
+    found = OrderHistory.objects.filter(order_id=order_id).aggregate(last=Max("seq"))["last"]
+    return int(found or 0)
+
+
+def statistics() -> "QuerySet[DailyStatistic]":
+    """Days with orders, newest first, one row for each status that occurs."""
+    return DailyStatistic.objects.filter(count__gt=0)
+
+
+def is_known_status(value: str) -> bool:
+    """Whether orders can have this status."""
+    return value in Status.values

@@ -1,0 +1,12 @@
+"""Routes of the payments service."""
+
+from bandstand.web.routers import routes
+from payments.api import internal, public, webhook
+
+urlpatterns = [
+    *routes("api/v1/payments/", public.PaymentsView.as_view(), name="payments"),
+    *routes("api/v1/payments/webhook/", webhook.webhook_view, name="payment-webhook"),
+    *routes("api/v1/payments/<uuid:payment_id>/", public.PaymentView.as_view(), name="payment"),
+    *routes("api/v1/payments/<uuid:payment_id>/refunds/", public.RefundsView.as_view(), name="payment-refunds"),
+    *routes("internal/v1/payments/<str:key>/", internal.payment_view, name="internal-payment"),
+]

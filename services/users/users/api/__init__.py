@@ -1,0 +1,1 @@
+"""The API of users: accounts, authentication, and what orders asks."""

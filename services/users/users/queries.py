@@ -1,0 +1,39 @@
+"""Reads of the users service."""
+
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+
+from users.models import User, UserProfile
+
+
+def users() -> "QuerySet[User]":
+    """Everybody who has not been deleted, newest first."""
+    return User.objects.filter(deleted_at__isnull=True)
+
+
+def search(text: str) -> "QuerySet[User]":
+    """People whose name or address contains *text*, in whatever case."""
+    matches = (
+        Q(username__icontains=text)
+        | Q(email__icontains=text)
+        | Q(first_name__icontains=text)
+        | Q(last_name__icontains=text)
+    )
+    return users().filter(matches)
+
+
+def user(user_id: UUID) -> User | None:
+    """One person, or None."""
+    return users().filter(pk=user_id).first()
+
+
+def user_by_email(email: str) -> User | None:
+    """The person with this address in whatever case, or None."""
+    return users().alias(address=Lower("email")).filter(address=email.lower()).first()
+
+
+def profile(user_id: UUID) -> UserProfile | None:
+    """One person's profile, or None."""
+    return UserProfile.objects.filter(user_id=user_id, user__deleted_at__isnull=True).first()
