@@ -3,9 +3,12 @@
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from bandstand.clock import now
 
 __all__ = ["children_of", "free_port", "listener_of", "owns_port", "parent_of", "pss_bytes", "started_at"]
 
@@ -32,11 +35,10 @@ def started_at(pid: int) -> datetime | None:
     """When the process started, to a hundredth of a second; None when it is gone."""
     try:
         ticks = int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
-        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    boot = next(int(line.split()[1]) for line in lines if line.startswith("btime"))
-    return datetime.fromtimestamp(boot + ticks / os.sysconf("SC_CLK_TCK"), UTC)
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return now() - timedelta(seconds=age)
 
 
 def pss_bytes(pid: int) -> int:
