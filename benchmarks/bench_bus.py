@@ -160,6 +160,19 @@ def said(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline().strip()
 
 
+def bare_round(seconds: float) -> dict[str, Any]:
+    """What this machine's disk allows at the moment: one INSERT a commit with the bare driver."""
+    with tempfile.TemporaryDirectory(prefix="bench-bare-") as folder:
+        database = sqlite3.connect(f"{folder}/bare.sqlite3", isolation_level=None)
+        database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE log (body TEXT)")
+        count, started = 0, time.perf_counter()
+        while (took := time.perf_counter() - started) < seconds:
+            database.execute("INSERT INTO log VALUES (?)", (BODY,))
+            count += 1
+        database.close()
+    return {"commits_per_second": round(count / took)}
+
+
 def bus_round(seconds: float, *, rate: float, at_once: int, groups: int) -> dict[str, Any]:
     """One publisher, some readers."""
     with tempfile.TemporaryDirectory(prefix="bench-bus-") as folder:
@@ -212,6 +225,7 @@ def main() -> None:
         "goals": {"P15": "p99 <= 5 ms at 200/s over three processes; >= 4k events/s one by one; >= 25k/s batched"},
         "machine": {"system": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()},
         "versions": {"django": version("django"), "sqlite": sqlite3.sqlite_version},
+        "bare sqlite3, for comparison": median_of([bare_round(1.0) for _ in every]),
         "latency at 200/s, two groups": median_of(
             [bus_round(options.seconds, rate=200, at_once=1, groups=2) for _ in every]
         ),
