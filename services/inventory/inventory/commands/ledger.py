@@ -51,7 +51,7 @@ def move_units(kind: Kind, lines: Iterable[Line], *, cause: Cause) -> None:
                 actor=cause.actor,
             )
         )
-    Movement.objects.bulk_create(movements)
+    Movement.objects.insert(movements)
 
 
 def _announce(product_id: UUID, available: int, *, before: int) -> None:

@@ -64,8 +64,8 @@ def reserve_stock(*, key: str, order_id: UUID, lines: Sequence[Line], ttl: timed
 
 def _hold(key: str, lines: Sequence[Line]) -> None:
     move_units(Kind.HOLD, lines, cause=Cause(reservation_key=key))
-    ReservationLine.objects.bulk_create(
-        ReservationLine(reservation_id=key, product_id=line.product_id, quantity=line.quantity) for line in lines
+    ReservationLine.objects.insert(
+        [ReservationLine(reservation_id=key, product_id=line.product_id, quantity=line.quantity) for line in lines]
     )
 
 
