@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
-from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.db import DatabaseError, DataError, IntegrityError, OperationalError, connection, transaction
 from django.http import Http404
 from django.test import Client, RequestFactory, override_settings
 
@@ -154,21 +154,22 @@ def test_exceptions_of_django_have_a_meaning(exception: Exception, expected: typ
     assert type(error_from_exception(exception)) is expected
 
 
-def _caught(*statements: str) -> Exception:
-    with pytest.raises(Exception) as caught, transaction.atomic(), connection.cursor() as cursor:  # noqa: PT011, PT012
-        for statement in statements:
-            cursor.execute(statement)
+def _caught(**columns: Any) -> Exception:
+    with pytest.raises(IntegrityError) as caught, transaction.atomic():
+        Product.objects.create(**columns)
     return caught.value
 
 
-def test_constraints_of_the_database_are_conflicts_and_wrong_statements_are_our_fault() -> None:
+def test_constraints_of_the_database_are_conflicts() -> None:
     Product.objects.create(sku="A", name="A")
-    columns = "id, sku, name, price_amount, price_currency, is_featured, owner, created_at, updated_at"
-    row = f"INSERT INTO project_product ({columns}) VALUES ('x', '%s', 'A', %s, 'EUR', FALSE, '', '2026', '2026')"
-    unique, positive = _caught(row % ("A", 0)), _caught(row % ("B", -1))
-    found = [error_from_exception(each).details.get("conflict") for each in (unique, positive)]
-    assert found == ["unique", "constraint"]
-    assert type(error_from_exception(_caught("SELECT * FROM nowhere"))) is errors.InternalError
+    faults = (_caught(sku="A"), _caught(sku="B", price_amount=-1))
+    assert [error_from_exception(fault).details["conflict"] for fault in faults] == ["unique", "constraint"]
+
+
+def test_a_wrong_statement_is_our_fault() -> None:
+    with pytest.raises(DatabaseError) as caught, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM nowhere")
+    assert type(error_from_exception(caught.value)) is errors.InternalError
 
 
 @pytest.mark.django_db(transaction=True)
@@ -178,14 +179,23 @@ def test_a_dangling_reference_is_a_conflict() -> None:
     assert error_from_exception(caught.value).details["conflict"] == "reference"
 
 
-def test_a_read_only_database_is_unavailable_for_a_while() -> None:
+def _write_read_only() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA query_only = ON")
-    try:
-        with pytest.raises(OperationalError) as caught, transaction.atomic():
-            Product.objects.create(sku="A", name="A")
-    finally:
+        cursor.execute("PRAGMA query_only = ON" if connection.vendor == "sqlite" else "SET TRANSACTION READ ONLY")
+    Product.objects.create(sku="A", name="A")
+
+
+def _make_writable() -> None:
+    if connection.vendor == "sqlite":  # PostgreSQL forgets it with the savepoint
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA query_only = OFF")
+
+
+def test_a_read_only_database_is_unavailable_for_a_while() -> None:
+    try:
+        with pytest.raises(DatabaseError) as caught, transaction.atomic():
+            _write_read_only()
+    finally:
+        _make_writable()
     response = from_exception(caught.value, RequestFactory().get("/"))
     assert (response.status_code, response["Retry-After"]) == (503, "1")
