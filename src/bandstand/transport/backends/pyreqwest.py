@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
 from pyreqwest.client import Client, ClientBuilder, SyncClient, SyncClientBuilder
-from pyreqwest.exceptions import ConnectError, ConnectTimeoutError, PyreqwestError, RequestTimeoutError
+from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
 
 from bandstand.errors import ServiceError
 from bandstand.transport.backends.base import (
@@ -24,6 +24,8 @@ from bandstand.transport.backends.base import (
 from bandstand.transport.config import ClientConfig
 
 __all__ = ["PyreqwestTransport"]
+
+_NEVER_CONNECTED = "client error (Connect)"
 
 B = TypeVar("B", ClientBuilder, SyncClientBuilder)
 
@@ -118,6 +120,13 @@ def _response(answer: Any, body: bytes) -> Response:
 
 
 def _mapped(error: PyreqwestError) -> ServiceError:
-    if isinstance(error, RequestTimeoutError):
-        return timed_out(error, sent=not isinstance(error, ConnectTimeoutError))
-    return connection_failed(error, sent=not isinstance(error, ConnectError))
+    """Tell "never connected" from everything later.
+
+    pyreqwest's own ConnectError and ConnectTimeoutError cannot be believed: it raises them also for a connection that
+    was lost, or an answer that did not come, after the request had been sent. Only hyper's cause says it.
+    """
+    causes = getattr(error, "details", {}).get("causes") or ()
+    sent = not any(cause["message"] == _NEVER_CONNECTED for cause in causes)
+    return (
+        timed_out(error, sent=sent) if isinstance(error, RequestTimeoutError) else connection_failed(error, sent=sent)
+    )

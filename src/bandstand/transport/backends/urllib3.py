@@ -4,15 +4,17 @@ urllib3's timeouts are per socket operation, so an answer that trickles would ne
 the socket for no more than what is left of the exchange's one deadline.
 """
 
+import http.client
 import socket
 import ssl
 import threading
 import time
+from contextlib import closing
 from typing import Any, ClassVar
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, IncompleteRead, NewConnectionError
 from urllib3.exceptions import TimeoutError as AnyTimeoutError
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -71,15 +73,56 @@ class _TimedSSLSocket(ssl.SSLSocket):
         super().sendall(data, flags)
 
 
+class _LastLine:
+    """The file that headers are read from; remembers the last line."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self.line = b""
+
+    def readline(self, *args: Any) -> bytes:
+        self.line = self.file.readline(*args)
+        return self.line
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class _WholeAnswer(http.client.HTTPResponse):
+    """An answer whose headers are complete; http.client takes the end of the connection for the end of the headers."""
+
+    fp: Any
+
+    def begin(self) -> None:
+        lines = self.fp = _LastLine(self.fp)
+        try:
+            super().begin()
+        finally:
+            if self.fp is lines:
+                self.fp = lines.file
+        if lines.line not in (b"\r\n", b"\n"):
+            raise http.client.IncompleteRead(lines.line)
+
+
 class _TimedConnection(HTTPConnection):
+    response_class = _WholeAnswer
+
     def connect(self) -> None:
         super().connect()
         plain = self.sock
         self.sock = _TimedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
 
 
-class _TimedPool(HTTPConnectionPool):
+class _Pool(HTTPConnectionPool):
     ConnectionCls = _TimedConnection
+
+
+class _SecureConnection(HTTPSConnection):  # timed by the SSL context's socket class
+    response_class = _WholeAnswer
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
 
 
 class Urllib3Transport(Transport):
@@ -109,12 +152,7 @@ class Urllib3Transport(Transport):
                 preload_content=False,
                 decode_content=False,
             )
-            body = answer.read(request.max_body_bytes + 1, decode_content=False)
-            if len(body) > request.max_body_bytes:
-                answer.close()
-                raise oversized(status=answer.status, limit=request.max_body_bytes)
-            answer.release_conn()
-            return Response(status=answer.status, headers=joined_headers(answer.headers.items()), body=body)
+            return _whole(answer, limit=request.max_body_bytes)
         except HTTPError as error:
             raise _mapped(error) from error
 
@@ -132,17 +170,30 @@ class Urllib3Transport(Transport):
             return self._manager
 
 
+def _whole(answer: BaseHTTPResponse, *, limit: int) -> Response:
+    """Read the body and give the connection back; a connection with an unread rest is closed."""
+    with closing(answer):
+        body = answer.read(limit + 1, decode_content=False)
+        if len(body) > limit:
+            raise oversized(status=answer.status, limit=limit)
+        if answer.length_remaining:  # a short body is an error only to who reads on
+            raise IncompleteRead(len(body), answer.length_remaining)
+        answer.release_conn()
+    return Response(status=answer.status, headers=joined_headers(answer.headers.items()), body=body)
+
+
 def _manager(pool_size: int) -> PoolManager:
     context = create_urllib3_context()
     context.load_default_certs()
     context.sslsocket_class = _TimedSSLSocket
     manager = PoolManager(num_pools=_POOLS, maxsize=pool_size, ssl_context=context)
-    manager.pool_classes_by_scheme = {"http": _TimedPool, "https": HTTPSConnectionPool}
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
     return manager
 
 
 def _mapped(error: HTTPError) -> ServiceError:
-    unsent = isinstance(error, NewConnectionError | ConnectTimeoutError)
-    if isinstance(error, AnyTimeoutError) and not isinstance(error, NewConnectionError):
-        return timed_out(error, sent=not unsent)
-    return connection_failed(error, sent=not unsent)
+    never_connected = isinstance(error, NewConnectionError | ConnectTimeoutError)
+    late = isinstance(error, AnyTimeoutError) and not isinstance(error, NewConnectionError)
+    # A body that the other side does not take is reported as an aborted connection with the timeout inside.
+    late = late or any(isinstance(cause, TimeoutError) for cause in error.args)
+    return timed_out(error, sent=not never_connected) if late else connection_failed(error, sent=not never_connected)
