@@ -10,7 +10,7 @@ from bandstand.fleet.http import ask
 from bandstand.fleet.layout import DataFolder
 from bandstand.fleet.logs import rotate, tail
 from bandstand.fleet.manifest import Fleet
-from bandstand.fleet.process import spawn
+from bandstand.fleet.process import Process, spawn
 from bandstand.fleet.unit import StartFailed
 
 __all__ = ["keep_logs_small", "register_webhooks", "seed_shop"]
@@ -19,17 +19,19 @@ _ROTATE_EVERY = 10.0
 
 
 async def seed_shop(fleet: Fleet, data: DataFolder, *, outer: Mapping[str, str], urls: Mapping[str, str]) -> bool:
-    """Fill the databases through the services' own commands, once for each data folder. Raises StartFailed.
+    """Fill the databases through the services' own commands at once, once a data folder. Raises StartFailed.
 
     False when there was nothing to do.
     """
     seeded = [name for name, spec in fleet.services.items() if spec.seed]
     if not seeded or data.seeded.exists():
         return False
+    running: dict[str, Process] = {}
     for name in seeded:
-        command, folder = manage_command(fleet, name, "seed")
+        command, folder = manage_command(fleet, name, "seed", "--skip-checks")
         env = service_environment(fleet, data, name, outer=outer, urls=urls, instance=f"{name}-seed")
-        process = spawn(command, cwd=folder, env=env, log=data.log("seed"))
+        running[name] = spawn(command, cwd=folder, env=env, log=data.log("seed"))
+    for name, process in running.items():
         if await process.exited:
             raise StartFailed(f"{name} cannot be seeded. It says:\n{tail(data.log('seed'), lines=15)}")
     data.seeded.touch()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bandstand.clock import now
 
-__all__ = ["Process", "spawn"]
+__all__ = ["Process", "die_with", "spawn"]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -78,17 +78,18 @@ def spawn(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Pat
             stdout=output,
             stderr=subprocess.STDOUT,
             process_group=0,
-            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - the launcher has one thread
+            preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - the launcher has one thread
         )
     return Process(popen)
 
 
-def _die_with(launcher: int) -> Callable[[], None]:
-    prctl, exit_now, parent = ctypes.CDLL(None).prctl, os._exit, os.getppid
+def die_with(parent_pid: int, number: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """What a child does before exec, so that the kernel signals it when the thread that spawned it ends."""
+    prctl, exit_now, parent = ctypes.CDLL(None).prctl, os._exit, os.getppid  # looked up before the fork
 
     def prepare() -> None:
-        prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if parent() != launcher:  # it died between fork and prctl
+        prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        if parent() != parent_pid:  # it died between fork and prctl
             exit_now(1)
 
     return prepare
