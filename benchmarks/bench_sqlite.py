@@ -71,16 +71,15 @@ def work(variant: str, folder: str, seconds: str) -> None:
         cursor.execute("PRAGMA synchronous")
         (synchronous,) = cursor.fetchone()
     assert User.objects.count() == len(latencies) + 1, "a write is missing"
-    latencies.sort()
-    found = {
-        "transactions_per_second": round(len(latencies) / took),
-        "errors": len(errors),
-        "p50_ms": round(latencies[len(latencies) // 2] * 1e3, 2),
-        "p99_ms": round(latencies[int(len(latencies) * 0.99)] * 1e3, 2),
-        "slowest_ms": round(latencies[-1] * 1e3, 2),
-        "synchronous": {0: "OFF", 1: "NORMAL", 2: "FULL"}[synchronous],
-    }
-    print(json.dumps(found))
+    found = {"transactions_per_second": round(len(latencies) / took), "errors": len(errors), **spread(latencies)}
+    print(json.dumps(found | {"synchronous": {0: "OFF", 1: "NORMAL", 2: "FULL"}[synchronous]}))
+
+
+def spread(latencies: list[float]) -> dict[str, float]:
+    """Median, tail and maximum in milliseconds."""
+    ordered = sorted(latencies)
+    places = {"p50_ms": len(ordered) // 2, "p99_ms": int(len(ordered) * 0.99), "slowest_ms": -1}
+    return {name: round(ordered[place] * 1e3, 2) for name, place in places.items()}
 
 
 def write(number: int, seconds: float, latencies: list[float], errors: list[str]) -> None:

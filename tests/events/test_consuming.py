@@ -10,6 +10,7 @@ from bandstand import context
 from bandstand.events import Event, consumer, publish
 from bandstand.events.backends import Message
 from bandstand.events.models import DeliveredRow, InboxRow, OutboxRow, WaitingRow
+from bandstand.lifecycle import start_loops
 from bandstand.observability.tracing import drain_spans
 
 
@@ -228,3 +229,13 @@ def test_batches_shrink_so_that_transactions_stay_short(stage):
     assert len(seen) == 24
     stage.consume(20)
     assert seen == list(range(40))
+
+
+def test_without_a_bus_the_loops_say_so_and_rest(transactional_db, caplog, settings):
+    assert "EVENTS" not in settings.BANDSTAND
+    worker = start_loops(["relay", "consumers"])
+    announce(ThingMade(thing="a"))
+    assert worker.alive()
+    worker.drain(timedelta(seconds=5))
+    assert [record.message for record in caplog.records if record.message == "events.no_bus"] == ["events.no_bus"] * 2
+    assert OutboxRow.objects.count() == 1

@@ -228,6 +228,23 @@ def test_a_failure_that_only_the_commit_meets_is_the_events_own(stage):
     assert [letter.subject for letter in dead_letters.listed()] == ["a"]
 
 
+@pytest.mark.parametrize("stage", [AT_ONCE], indirect=True)
+def test_a_handler_that_marks_its_transaction_for_rollback_has_failed(stage):
+    """Else its inbox row, and the neighbours in its batch, would vanish while the bus is acknowledged."""
+
+    @consumer(ThingMade)
+    def undecided(event, envelope):
+        Group.objects.create(name=event.thing)
+        if event.number == 1:
+            transaction.set_rollback(True)
+
+    announce(("a", 1), ("b", 2))
+    stage.relay()
+    stage.consume(5)
+    assert list(Group.objects.values_list("name", flat=True)) == ["b"]
+    assert [letter.subject for letter in dead_letters.listed()] == ["a"]
+
+
 def test_unknown_dead_letters_are_named(stage):
     with pytest.raises(NotFound):
         dead_letters.show(uuid4())

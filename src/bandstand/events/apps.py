@@ -18,11 +18,8 @@ class EventsApp(AppConfig):
         from django.core.checks import register  # noqa: PLC0415 - models exist only now
 
         from bandstand.events import checks  # noqa: PLC0415
-        from bandstand.events.consuming import ConsumerLoop  # noqa: PLC0415
-        from bandstand.events.relay import RelayLoop  # noqa: PLC0415
-        from bandstand.lifecycle import register_loop  # noqa: PLC0415
+        from bandstand.events.loops import register_loops  # noqa: PLC0415
 
-        register_loop(RelayLoop.name, RelayLoop)
-        register_loop(ConsumerLoop.name, ConsumerLoop)
+        register_loops()
         register(checks.check_bus, "bandstand")
         register(checks.check_events, "bandstand")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
+from django.db import transaction
 
 from bandstand import context
 from bandstand.events.backends import Message
@@ -49,8 +50,8 @@ class Job:
         return self.consumer_id, self.message.subject
 
 
-def handle(job: Job) -> None:
-    """Call the consumer in the open transaction. Raises HandlerFailed or Unusable."""
+def handle(job: Job, *, using: str) -> None:
+    """Call the consumer in the transaction open on *using*. Raises HandlerFailed or Unusable."""
     if job.consumer is None:
         raise Unusable(f"there is no consumer {job.consumer_id} of {job.message.type}")
     try:
@@ -69,6 +70,9 @@ def handle(job: Job) -> None:
         except Exception as error:
             _consumed.labels(job.consumer_id, "failed").inc()
             raise HandlerFailed(f"{type(error).__name__}: {error}") from error
+    if transaction.get_rollback(using):  # else it would take its inbox row, and its neighbours, along without a word
+        _consumed.labels(job.consumer_id, "failed").inc()
+        raise HandlerFailed("the consumer marked its transaction for rollback")
     _consumed.labels(job.consumer_id, "applied").inc()
 
 

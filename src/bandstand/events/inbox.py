@@ -91,7 +91,7 @@ class Inbox:
                 set_aside = True
                 continue
             try:
-                handle(job)
+                handle(job, using=self._config.database)
             except Unusable as error:
                 waiting.put_failed(job, error, self._config)
                 set_aside = True

@@ -12,12 +12,14 @@ __all__ = ["ConsumerGauges", "RelayGauges"]
 
 _EVERY = timedelta(seconds=2)
 
-_pending = gauge("outbox_pending", "Events the bus has not accepted yet.", across_processes="max")
-_oldest = gauge("outbox_oldest_age_seconds", "How long the oldest of them waits.", across_processes="max")
-_outbox_dead = gauge("outbox_dead", "Events the bus refused for good.", across_processes="max")
-_lag = gauge("consumer_lag", "Events a group has not acknowledged.", ("group",), across_processes="max")
-_waiting = gauge("events_waiting", "Events that wait for a retry, theirs or an earlier one's.", across_processes="max")
-_dead = gauge("dead_letters", "Dead letters nobody has dealt with.", across_processes="max")
+_pending = gauge("outbox_pending", "Events the bus has not accepted yet.", across_processes="livemax")
+_oldest = gauge("outbox_oldest_age_seconds", "How long the oldest of them waits.", across_processes="livemax")
+_outbox_dead = gauge("outbox_dead", "Events the bus refused for good.", across_processes="livemax")
+_lag = gauge("consumer_lag", "Events a group has not acknowledged.", ("group",), across_processes="livemax")
+_waiting = gauge(
+    "events_waiting", "Events that wait for a retry, theirs or an earlier one's.", across_processes="livemax"
+)
+_dead = gauge("dead_letters", "Dead letters nobody has dealt with.", across_processes="livemax")
 
 
 class _Every:

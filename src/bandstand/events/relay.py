@@ -26,6 +26,7 @@ from bandstand.events.retention import Housekeeping, purge_delivered
 from bandstand.events.retrying import outage_pause, pause_after
 from bandstand.lifecycle import Loop
 from bandstand.lifecycle.crashpoints import crash_point, register_crash_points
+from bandstand.observability.tracing import span
 
 __all__ = ["Relay", "RelayLoop", "revive"]
 
@@ -79,7 +80,8 @@ class Relay:
         if not rows or not self._leadership.hold():
             return 0
         crash_point("outbox.before_publish")
-        published = self._bus.publish([row.message() for row in rows])
+        with span("publish events", "producer", **{"messaging.batch.message_count": len(rows)}):
+            published = self._bus.publish([row.message() for row in rows])
         crash_point("outbox.after_publish")
         self._mark(rows, published)
         crash_point("outbox.after_mark")
@@ -87,7 +89,10 @@ class Relay:
 
     def stop(self) -> None:
         """Let a standby take over at once."""
-        self._leadership.release()
+        try:
+            self._leadership.release()
+        except DatabaseError as error:  # then the lease runs out by itself
+            log.warning("relay.lease_kept", extra={"error": str(error)})
 
     def _pending(self) -> list[_Row]:
         sql = Sql(self._config.database)

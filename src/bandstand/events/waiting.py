@@ -119,7 +119,7 @@ class Retries:
         try:
             with transaction.atomic(using=self._config.database):
                 if _reapply(job, self._config):
-                    handle(job)
+                    handle(job, using=self._config.database)
                 WaitingRow.objects.using(self._config.database).filter(pk=row.pk).delete()
         except (HandlerFailed, Unusable, IntegrityError) as error:
             with transaction.atomic(using=self._config.database):
