@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.models import F
 
 from bandstand import clock
@@ -90,48 +90,58 @@ _LOGGED = {
 }
 
 
-def _moved(move: Move, now: datetime) -> tuple[Any, ...]:
+class _Parameters:
+    """How the database at hand wants its values; asked once per statement, since every `connection.…` is a look-up."""
+
+    def __init__(self) -> None:
+        database = connections[DEFAULT_DB_ALIAS]
+        self.is_postgresql = database.vendor == "postgresql"
+        self._native_uuid = database.features.has_native_uuid_field
+        self._adapt_time = database.ops.adapt_datetimefield_value
+
+    def uuid(self, value: UUID | None) -> UUID | str | None:
+        """An id as a parameter."""
+        return value if value is None or self._native_uuid else value.hex
+
+    def time(self, value: datetime | None) -> Any:
+        """A moment as a parameter."""
+        return None if value is None else self._adapt_time(value)
+
+
+def _moved(move: Move, now: datetime, db: _Parameters) -> tuple[Any, ...]:
     state = move.state
     return (
         state.status.value,
         state.step,
         state.direction.value,
         state.attempt,
-        _time(state.since),
+        db.time(state.since),
         msgspec.json.encode(state.done).decode(),
         move.context,
         state.ending.value if state.ending else "",
         state.reason,
         state.error,
         state.cancel_requested,
-        _uuid(move.owner),
-        _time(move.lease_until),
-        _time(state.next_at),
-        _time(now),
+        db.uuid(move.owner),
+        db.time(move.lease_until),
+        db.time(state.next_at),
+        db.time(now),
     )
-
-
-def _uuid(value: UUID | None) -> UUID | str | None:
-    return value if value is None or connection.features.has_native_uuid_field else value.hex
-
-
-def _time(value: datetime | None) -> Any:
-    return None if value is None else connection.ops.adapt_datetimefield_value(value)
 
 
 def insert(move: Move, now: datetime) -> bool:
     """Write a new saga; False when its type and business key have one already."""
-    run = move.run
+    run, db = move.run, _Parameters()
     values = (
-        *_moved(move, now),
-        _uuid(run.id),
+        *_moved(move, now, db),
+        db.uuid(run.id),
         run.epoch,
         run.saga.name,
         run.business_key,
         run.correlation_id,
         run.traceparent,
-        _time(move.state.deadline),
-        _time(run.created_at),
+        db.time(move.state.deadline),
+        db.time(run.created_at),
     )
     with connection.cursor() as cursor:
         cursor.execute(_insert_sql(), values)
@@ -144,12 +154,13 @@ def lock(ids: Iterable[UUID]) -> dict[UUID, tuple[int, bool]]:
 
     On SQLite the transaction itself holds the only write lock there is.
     """
-    keys = [_uuid(one) for one in ids]
+    db = _Parameters()
+    keys = [db.uuid(one) for one in ids]
     marks = ", ".join(["%s"] * len(keys))
     sql = f"""
         SELECT s.id, s.epoch, EXISTS (SELECT 1 FROM {_CANCELS} c WHERE c.saga_id = s.id)
           FROM {_SAGAS} s WHERE s.id IN ({marks}) AND s.lease_until IS NOT NULL ORDER BY s.id"""  # noqa: S608 - marks only
-    if connection.features.has_select_for_update:
+    if db.is_postgresql:
         sql += " FOR UPDATE OF s"
     with connection.cursor() as cursor:
         cursor.execute(sql, keys)
@@ -161,10 +172,11 @@ def save(moves: Sequence[Move], now: datetime) -> None:
     """Write these sagas, each under its epoch. Raises Fenced when one of them has another by now."""
     if not moves:
         return
-    rows = [(*_moved(move, now), _uuid(move.run.id), move.run.epoch) for move in moves]
+    db = _Parameters()
+    rows = [(*_moved(move, now, db), db.uuid(move.run.id), move.run.epoch) for move in moves]
     columns = {**_MOVED, **_FENCE}
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
+        if db.is_postgresql:
             assignments = ", ".join(f"{name} = v.{name}" for name in _MOVED)
             fenced = f"FROM {_unnest(columns)} WHERE s.id = v.id AND s.epoch = v.epoch"
             cursor.execute(f"UPDATE {_SAGAS} s SET {assignments} {fenced}", _arrays(rows))  # noqa: S608 - names only
@@ -179,10 +191,11 @@ def append(lines: Sequence[Line], now: datetime) -> None:
     """Append to the log."""
     if not lines:
         return
-    at = _time(now)
+    db = _Parameters()
+    at = db.time(now)
     rows = [
         (
-            _uuid(line.run.id),
+            db.uuid(line.run.id),
             line.log.step,
             line.log.direction.value,
             line.log.attempt,
@@ -196,7 +209,7 @@ def append(lines: Sequence[Line], now: datetime) -> None:
     names = ", ".join(_LOGGED)
     into = f"INSERT INTO {_LOG} ({names})"  # names of columns only
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
+        if db.is_postgresql:
             cursor.execute(f"{into} SELECT {names} FROM {_unnest(_LOGGED)}", _arrays(rows))  # noqa: S608 - as above
         else:
             cursor.executemany(f"{into} VALUES ({', '.join(['%s'] * len(_LOGGED))})", rows)
