@@ -36,12 +36,16 @@ __all__ = [
 
 
 class ServiceError(Exception):
-    """The root. `details` is shown to the caller: identifiers and limits, never secrets or host names."""
+    """The root. `details` is shown to the caller: identifiers and limits, never secrets or host names.
+
+    A client sets `repeated` on an answer to a repetition: an earlier copy of the request may still take effect.
+    """
 
     code: ClassVar[str] = "INTERNAL_ERROR"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
     sentence: ClassVar[str] = "An unexpected error occurred."
+    repeated: bool = False
 
     def __init__(self, message: str = "", *, retry_after: int | None = None, **details: Any) -> None:
         super().__init__(message or self.sentence)

@@ -86,6 +86,11 @@ def test_a_refusal_behind_an_unknown_attempt_undoes_the_refused_step_too() -> No
     assert run.last == End(SagaStatus.COMPENSATED, "no_stock")
 
 
+def test_a_refusal_that_a_client_got_on_its_own_repetition_is_doubtful_too() -> None:
+    run = at_capture().tell(replace(REFUSED, doubtful=True))
+    assert run.calls[-1] == "undo capture 1"
+
+
 def test_a_refusal_of_the_first_step_ends_at_once() -> None:
     assert Run().tell(REFUSED).last == End(SagaStatus.COMPENSATED, "no_stock")
 
@@ -180,6 +185,12 @@ def test_a_step_this_release_does_not_know_parks_the_saga_and_says_so() -> None:
 def test_a_refused_renewal_turns_the_saga_back_with_its_reason() -> None:
     run = at_capture().tell(engine.Withdrawn("expired"), UNKNOWN, OK, OK)
     assert run.last == End(SagaStatus.COMPENSATED, "expired")
+
+
+def test_a_refused_renewal_behind_the_pivot_changes_nothing() -> None:
+    run = at_capture().tell(OK, UNKNOWN, engine.Withdrawn("expired"))
+    assert isinstance(run.last, Wait)
+    assert not run.state.cancel_requested
 
 
 @pytest.mark.parametrize(("answers", "end"), [([OK] * 5, SagaStatus.COMPLETED), ([REFUSED], SagaStatus.COMPENSATED)])

@@ -145,4 +145,5 @@ class Exchange:
         if isinstance(error, ServiceConnectionError | ServiceTimeoutError):
             error.sent = self.maybe_sent
             error.details.setdefault("service_name", self.target)
+        error.repeated = self.attempts > 1
         return error

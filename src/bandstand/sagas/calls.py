@@ -91,7 +91,8 @@ def answer_of(error: Exception, *, local: bool = False) -> Answered:
     text = _clean(f"{type(error).__name__}: {error}", _ERROR)
     reason = _refusal(error)
     if reason is not None:
-        return Answered(Outcome.REFUSED, reason=_clean(reason, _REASON), error=text)
+        doubtful = any(isinstance(one, ServiceError) and one.repeated for one in (error, error.__cause__))
+        return Answered(Outcome.REFUSED, reason=_clean(reason, _REASON), error=text, doubtful=doubtful)
     unsent = isinstance(error, ServiceConnectionError | ServiceTimeoutError) and not error.sent
     outcome = Outcome.FAILED if local or unsent else Outcome.UNKNOWN
     return Answered(outcome, error=text, jitter=_random.random())

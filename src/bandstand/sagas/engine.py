@@ -96,7 +96,7 @@ def _answered(saga: Saga, state: State, event: Answered, now: datetime) -> Resul
     elif event.outcome is Outcome.REFUSED and not _only_forward(saga, state):
         # A clean no to the only attempt leaves nothing to undo. Behind an earlier attempt of unknown outcome the no may
         # speak of the repeat alone, while the first one is still on its way: then its key is buried as well.
-        doubt = _doubt(saga, state) if state.attempt > 1 else ()
+        doubt = _doubt(saga, state) if state.attempt > 1 or event.doubtful else ()
         moved, commands = _turn_back(saga, state, doubt, (SagaStatus.COMPENSATED, event.reason), now)
     else:
         moved, commands = _not_done(saga, state, event, now)
@@ -167,15 +167,15 @@ def _not_ended(state: State, event: EndingFailed, now: datetime) -> Result:
 
 def _wished_back(saga: Saga, state: State, event: CancelRequested | Withdrawn, now: datetime) -> Result:
     """Remember the wish; act on it at once only while no call is under way."""
+    at_rest = (Wait(state.next_at),) if state.next_at is not None else ()
     if isinstance(event, Withdrawn):
-        wished = replace(state, cancel_requested=True, reason=state.reason or event.reason)
-    else:
-        wished = replace(state, cancel_requested=True)
-    if state.next_at is None:
-        return wished, ()
-    if state.direction is Direction.DO and _given_up(saga, wished, now):
+        if state.direction is Direction.UNDO or _only_forward(saga, state):
+            return state, at_rest  # too late to matter: the next step will meet it
+        state = replace(state, reason=state.reason or event.reason)
+    wished = replace(state, cancel_requested=True)
+    if at_rest and _given_up(saga, wished, now):
         return _again(saga, wished, now)
-    return wished, (Wait(state.next_at),)
+    return wished, at_rest
 
 
 def _park_unknown(state: State, now: datetime) -> Result:

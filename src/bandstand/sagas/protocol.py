@@ -112,12 +112,16 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The call at hand ended. `jitter`, in [0, 1), spreads the next attempt."""
+    """The call at hand ended. `jitter`, in [0, 1), spreads the next attempt.
+
+    `doubtful` marks a refusal of a repetition that the client made by itself: an earlier copy may be on its way.
+    """
 
     outcome: Outcome
     reason: str = ""
     error: str = ""
     jitter: float = 1.0
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
