@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bandstand.auth.rest import Public, Staff, principal_of
+from bandstand.errors import PreconditionFailed
 from bandstand.web.etags import etag, precondition, tagged
 from bandstand.web.fields import BooleanField, DateTimeField, IntegerField, TextField, UUIDField
 from bandstand.web.idempotency import idempotent
@@ -51,18 +52,18 @@ class ProductBody(StrictSerializer):
     updated_at = DateTimeField(read_only=True)
 
 
-class Catalogue(Public):
+class ReadByAnybody(StrictAPIView):
     """Anybody reads, staff write."""
 
-    def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether the request only reads, or staff is signed in."""
-        return request.method in ("GET", "HEAD") or Staff().has_permission(request, view)
+    permission_classes = [Staff]
+
+    def get_permissions(self) -> list[Any]:
+        """Open what is closed to all but staff for requests that only read."""
+        return [Public()] if self.request.method in ("GET", "HEAD") else super().get_permissions()
 
 
-class CatalogueView(StrictAPIView):
+class CatalogueView(ReadByAnybody):
     """The catalogue."""
-
-    permission_classes = [Catalogue]
 
     @Endpoint(summary="List and search the catalogue", query=CatalogueQuery, answers={200: ProductBody}, paginated=True)
     def get(self, request: Request) -> Response:
@@ -76,7 +77,6 @@ class CatalogueView(StrictAPIView):
         answers={201: ProductBody},
         errors=(SkuTaken,),
         idempotency="accepted",
-        etag=True,
     )
     @idempotent()
     def post(self, request: Request) -> Response:
@@ -98,10 +98,8 @@ class FeaturedView(StrictAPIView):
         return _page(request, featured_products())
 
 
-class ProductView(StrictAPIView):
+class ProductView(ReadByAnybody):
     """One product."""
-
-    permission_classes = [Catalogue]
 
     @Endpoint(summary="Read a product", answers={200: ProductBody}, errors=(ProductNotFound,), etag=True)
     def get(self, request: Request, product_id: UUID) -> Response:
@@ -130,7 +128,7 @@ class ProductView(StrictAPIView):
         """Change what is given."""
         return self._change(request, product_id, partial=True)
 
-    @Endpoint(summary="Retire a product", answers={204: None}, errors=(ProductNotFound,), etag=True)
+    @Endpoint(summary="Retire a product", answers={204: None}, errors=(PreconditionFailed, ProductNotFound))
     def delete(self, request: Request, product_id: UUID) -> Response:
         """Take the product out of the catalogue; its row stays, since orders refer to it."""
         retire_product(product_id, precondition=precondition(request, etag_of=_tag))

@@ -67,12 +67,24 @@ class StockRow(Availability):
     sold = IntegerField()
 
 
+class StockAnswer(Availability):
+    """Either of them, as the API document describes it: the further fields are there for staff."""
+
+    sku = TextField(required=False)
+    initial = IntegerField(required=False)
+    restocked = IntegerField(required=False)
+    held = IntegerField(required=False)
+    sold = IntegerField(required=False)
+
+
 class StockView(StrictAPIView):
     """The stock of one product."""
 
     permission_classes = [Public]
 
-    @Endpoint(summary="The stock of a product; more of it for staff", answers={200: StockRow}, errors=(StockNotFound,))
+    @Endpoint(
+        summary="The stock of a product; more of it for staff", answers={200: StockAnswer}, errors=(StockNotFound,)
+    )
     def get(self, request: Request, product_id: UUID) -> Response:
         """Answer with what the caller may see."""
         stock = stock_of(product_id)
