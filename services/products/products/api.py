@@ -59,7 +59,7 @@ class ReadByAnybody(StrictAPIView):
 
     def get_permissions(self) -> list[Any]:
         """Open what is closed to all but staff for requests that only read."""
-        return [Public()] if self.request.method in ("GET", "HEAD") else super().get_permissions()
+        return [Public()] if self.request.method in ("GET", "HEAD") else [Staff()]
 
 
 class CatalogueView(ReadByAnybody):
