@@ -2,18 +2,16 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
 
 from bandstand import clock
 from bandstand.errors import NotFound
 from bandstand.events import publish
 from orders import events, queries
 from orders.errors import MixedCurrencies, OrderFinal, UnknownProduct
-from orders.models import CatalogueProduct, DailyStatistic, Order, OrderHistory, OrderLine, Status
+from orders.models import CatalogueProduct, Order, OrderHistory, OrderLine, Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,21 +132,24 @@ def retire_product(*, product_id: UUID, sequence: int) -> None:
     )
 
 
-@transaction.atomic
 def count_order(*, order_id: UUID, left: Status | None, entered: Status) -> None:
-    """Move one order from a status to another in the statistics of the day it was placed."""
-    order = Order.objects.only("created_at", "total_minor", "currency").get(pk=order_id)
-    day = order.created_at.date()
-    if left is not None:
-        _count(order, day=day, status=left, sign=-1)
-    _count(order, day=day, status=entered, sign=1)
+    """Move one order from a status to another in the statistics of the day it was placed, in one statement each."""
+    moves = [(entered, 1)] if left is None else [(left, -1), (entered, 1)]
+    day = "(created_at AT TIME ZONE 'UTC')::date" if connection.vendor == "postgresql" else "date(created_at)"
+    key = Order._meta.pk.get_db_prep_value(order_id, connection)  # noqa: SLF001 - Django's documented model API
+    with transaction.atomic(), connection.cursor() as cursor:
+        for status, sign in moves:
+            cursor.execute(_COUNT.format(day=day), [status, sign, sign, key])
 
 
-def _count(order: Order, *, day: date, status: Status, sign: int) -> None:
-    row, _ = DailyStatistic.objects.get_or_create(day=day, status=status, currency=order.currency)
-    DailyStatistic.objects.filter(pk=row.pk).update(
-        count=F("count") + sign, total_minor=F("total_minor") + sign * order.total_minor
-    )
+# Ten queries of the ORM an order were a quarter of this service's CPU under load.
+_COUNT = """
+INSERT INTO orders_dailystatistic (day, status, currency, count, total_minor)
+SELECT {day}, %s, currency, %s, %s * total_minor FROM orders_order WHERE id = %s
+ON CONFLICT (day, status, currency) DO UPDATE
+SET count = orders_dailystatistic.count + excluded.count,
+    total_minor = orders_dailystatistic.total_minor + excluded.total_minor
+"""
 
 
 def _sold(product_ids: Collection[UUID]) -> dict[UUID, CatalogueProduct]:

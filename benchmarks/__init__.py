@@ -1,0 +1,1 @@
+"""The benchmarks: each a script with its last result under `results/`."""
