@@ -1,6 +1,6 @@
 """Dead letters in Django's admin: read, replay, discard."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -10,9 +10,14 @@ from bandstand.errors import ServiceError
 from bandstand.events import dead_letters
 from bandstand.events.models import DeadLetter
 
+if TYPE_CHECKING:  # Django's class takes no parameter at run time
+    _ModelAdmin = admin.ModelAdmin[DeadLetter]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(admin.ModelAdmin[DeadLetter]):
+class DeadLetterAdmin(_ModelAdmin):
     """Nothing can be added, changed or deleted by hand; the actions do what the command does."""
 
     list_display = ("died_at", "consumer", "type", "subject", "attempts", "state", "reason")

@@ -1,0 +1,77 @@
+"""An ordinary project with Django's admin and this concern alone; prints what its pages answer."""
+
+import sys
+
+import django
+from django.conf import settings
+
+from bandstand.database import database_from_url
+
+TEMPLATES = {
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "APP_DIRS": True,
+    "OPTIONS": {
+        "context_processors": [
+            "django.template.context_processors.request",
+            "django.contrib.auth.context_processors.auth",
+            "django.contrib.messages.context_processors.messages",
+        ]
+    },
+}
+
+
+def configure(folder: str) -> None:
+    """As `startproject` would have it."""
+    contrib = ("admin", "auth", "contenttypes", "sessions", "messages")
+    settings.configure(
+        SECRET_KEY="a-key-for-tests-only",
+        ROOT_URLCONF=__name__,
+        USE_TZ=True,
+        DEBUG=True,
+        INSTALLED_APPS=[*(f"django.contrib.{name}" for name in contrib), "bandstand.events"],
+        MIDDLEWARE=[
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "django.contrib.messages.middleware.MessageMiddleware",
+        ],
+        TEMPLATES=[TEMPLATES],
+        DATABASES={"default": database_from_url(f"sqlite:///{folder}/project.sqlite3")},
+    )
+    django.setup()
+
+
+def visit() -> list[object]:
+    """See a dead letter, replay it by the action, and try to discard it afterwards."""
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+    from django.test import Client
+    from django.test.utils import setup_test_environment
+
+    from bandstand import clock
+    from bandstand.events.models import DeadLetter
+
+    setup_test_environment()
+    call_command("migrate", verbosity=0)
+    moment, key = clock.now(), clock.uuid7()
+    texts = {"consumer": "project.picky", "type": "project.thing_made.v1", "subject": "a", "reason": "ValueError: no"}
+    times = {"first_failed_at": moment, "died_at": moment}
+    letter = DeadLetter.objects.create(id=key, event_id=key, envelope="{}", attempts=8, **texts, **times)
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    base = "/admin/bandstand_events/deadletter/"
+    pages = [client.get(base), client.get(f"{base}{letter.pk}/change/"), client.get(f"{base}add/")]
+    said = []
+    for action in ("replay", "discard"):
+        done = client.post(base, {"action": action, "_selected_action": str(letter.pk)}, follow=True)
+        said += [str(message) for message in done.context["messages"]]
+    letter.refresh_from_db()
+    return [[page.status_code for page in pages], said, letter.state]
+
+
+if __name__ == "__main__":
+    configure(sys.argv[1])
+    from django.contrib import admin
+    from django.urls import path
+
+    urlpatterns = [path("admin/", admin.site.urls)]
+    print(visit())
