@@ -117,6 +117,15 @@ def test_a_post_is_repeated_only_with_a_key(peer: Peer, failure: str | None) -> 
     assert [peer.header("Idempotency-Key", number) for number in (1, 2)] == ["key-12345"] * 2
 
 
+def test_an_error_says_whether_it_answers_a_repetition(peer: Peer) -> None:
+    """Then a copy that was sent before may still take effect, whatever this answer says."""
+    peer.will_answer(None, answer(status="422 X"))
+    for repeated in (True, False):
+        with pytest.raises(ServiceError) as caught:
+            users.put("/x/")
+        assert caught.value.repeated is repeated
+
+
 def test_the_async_twin_repeats_as_well(peer: Peer) -> None:
     peer.will_answer(answer(status="503 X"), None, answer(b"1"))
     assert asyncio.run(users.aget("/x/")).data == 1
