@@ -124,3 +124,27 @@ def test_a_stranger_on_the_port_is_not_our_process() -> None:
         assert not owns_port(1, port)
         own = int(Path("/proc/self").resolve().name)
         assert owns_port(own, port)
+
+
+def test_services_come_and_go_with_the_manifest(fleet: Fleet) -> None:
+    file = fleet.folder / "fleet.toml"
+    before, old = file.read_text(), fleet.pid_of("users")
+    extra = before.split("[services.orders]")[1].replace("orders", "reviews").replace("/users/{id}", "/users/{id}/all")
+    with fleet.load("/api/v1/users/") as answers:
+        file.write_text(f"{before}\n[services.reviews]{extra}")
+        assert fleet.run("reload").returncode == 0
+        assert fleet.ask("/api/v1/reviews/")[2]["service"] == "reviews"
+        file.write_text(before)
+        assert fleet.run("reload").returncode == 0
+        assert fleet.ask("/api/v1/reviews/")[0] == 404
+    assert set(answers) == {200}
+    assert fleet.pid_of("users") == old
+    assert "reviews" not in fleet.status["services"]
+
+
+def test_a_wrong_manifest_changes_nothing_in_a_running_fleet(fleet: Fleet) -> None:
+    (fleet.folder / "fleet.toml").write_text("[services.users]\n")
+    done = fleet.run("reload")
+    assert done.returncode != 0
+    assert "needs either settings or command" in done.stderr
+    assert fleet.ask("/api/v1/orders/")[0] == 200

@@ -18,6 +18,7 @@ _COMMON = {
     "status": ("status", "Show every process of the fleet."),
     "logs": ("logs", "Show, or follow, what the processes write."),
     "restart": ("restart", "Replace a service's processes without losing a request."),
+    "reload": ("reload", "Follow a changed fleet.toml without a restart."),
     "demo": ("demo", "Bring up a fleet, place orders through it, check it, take it down."),
 }
 _OTHER = {

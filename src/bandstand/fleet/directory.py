@@ -33,6 +33,16 @@ class Directory:
             self._write()
             self._gateway.write_endpoints(service, found)
 
+    def add(self, service: str) -> None:
+        """Know a service that has no instance yet."""
+        self._addresses.setdefault(service, [])
+        self._write()
+
+    def remove(self, service: str) -> None:
+        """Forget a service."""
+        del self._addresses[service]
+        self._write()
+
     async def wait_until_dropped(self, before: Mapping[str, list[Address]], *, timeout: float) -> None:
         """Wait until the gateway sends nothing more to the addresses of *before*."""
         for name, gone in before.items():

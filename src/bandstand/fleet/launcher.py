@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bandstand.clock import monotonic, now, rfc3339
+from bandstand.fleet.changes import reload_fleet, restart_units
 from bandstand.fleet.chores import keep_logs_small, register_webhooks, seed_shop
 from bandstand.fleet.control import serve_control
 from bandstand.fleet.directory import Directory
@@ -21,13 +22,11 @@ from bandstand.fleet.layout import DataFolder, replace_file
 from bandstand.fleet.logs import tail
 from bandstand.fleet.manifest import Fleet
 from bandstand.fleet.status import document_of, memory_of
-from bandstand.fleet.unit import StartFailed, State, Unit
+from bandstand.fleet.unit import Job, StartFailed, State, Unit
 
 __all__ = ["Launcher", "Report"]
 
 _HOST = "127.0.0.1"
-# Discovery looks at the registry file at most every 50 ms: who was withdrawn there may still be asked for that long.
-_REGISTRY_SETTLES = 0.1
 _FATAL_FAILURES = 3
 
 Report = Callable[[str, dict[str, Any]], None]
@@ -46,10 +45,10 @@ class Launcher:
         self.units: dict[str, Unit] = {}
         self.urls: dict[str, str] = {}
         self.is_up = False
-        self._outer = outer
+        self.outer = outer
         self._report = report
         self._began = monotonic()
-        self._files = GatewayFiles(xds=data.xds, admin=data.socket("envoy.sock"))
+        self.gateway = GatewayFiles(xds=data.xds, admin=data.socket("envoy.sock"))
         self._ready: dict[str, bool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._leave = asyncio.Event()
@@ -66,29 +65,35 @@ class Launcher:
         check_port(_HOST, self.port)
         self.data.create()
         ensure_keys(self.data, self.fleet.services)
-        self._files.write_static(host=_HOST, port=self.port, access_log=Path("/dev/stdout"))
-        self._files.write_routes(self.fleet.routes, timeout_seconds=self.fleet.gateway.timeout_seconds)
-        self._files.write_clusters(self.fleet.services)
-        self._directory = Directory(self.fleet.services, self.data, self._files)
-        self._create_units()
+        self.gateway.write_static(host=_HOST, port=self.port, access_log=Path("/dev/stdout"))
+        self.gateway.write_routes(self.fleet.routes, timeout_seconds=self.fleet.gateway.timeout_seconds)
+        self.gateway.write_clusters(self.fleet.services)
+        self.directory = Directory(self.fleet.services, self.data, self.gateway)
+        self.urls = backing_urls(self.fleet, outer=self.outer)
         self._handle_signals()
         control = self.data.socket("control.sock")
         self._server = await serve_control(control, self.answer)
         self._write_state(control)
-        for unit in self.units.values():
-            self._spawn_task(unit.keep())
+        for job in self._jobs():
+            self.employ(job)
         self._spawn_task(keep_logs_small(self.data))
         await self._all_ready()
 
     async def seed(self) -> None:
         """Fill the shop, once for each data folder. Raises StartFailed."""
         began = monotonic()
-        if await seed_shop(self.fleet, self.data, outer=self._outer, urls=self.urls):
+        if await seed_shop(self.fleet, self.data, outer=self.outer, urls=self.urls):
             self._report("seeded", {"seconds": monotonic() - began})
 
     def announce_up(self) -> None:
         """Tell those who wait for a detached launcher that everything is done."""
         self.is_up = True
+
+    def employ(self, job: Job) -> Unit:
+        """Start to keep a process running."""
+        unit = self.units[job.name] = Unit(job, self._on_change)
+        self._spawn_task(unit.keep())
+        return unit
 
     async def wait(self) -> None:
         """Wait until somebody asks the fleet to stop."""
@@ -105,10 +110,10 @@ class Launcher:
         self._report("draining", {})
         services = [unit for unit in self.units.values() if unit.job.role == "server"]
         others = [unit for unit in self.units.values() if unit.job.role != "server"]
-        before = self._directory.snapshot()
+        before = self.directory.snapshot()
         for unit in services:
             unit.withdraw()
-        await self._directory.wait_until_dropped(before, timeout=0.5)
+        await self.directory.wait_until_dropped(before, timeout=0.5)
         drained = asyncio.gather(*(unit.stop() for unit in services))
         hurry = self._spawn_task(self._kill_when_hurried())
         await drained
@@ -139,48 +144,28 @@ class Launcher:
                 self._leave.set()
                 return {"pid": os.getpid()}
             case "restart":
-                return await self.restart(str(question.get("name")))
+                return await restart_units(self, str(question.get("name")))
+            case "reload":
+                return await reload_fleet(self)
             case _:
                 return {"error": f"the launcher does not know how to do {question.get('do')!r}"}
 
     def status(self) -> dict[str, Any]:
         """The document of `bandstand status --json`."""
-        databases = {name: database_url(self.fleet, self.data, name, self._outer) for name in self.fleet.services}
-        services = {name: (self._directory[name], databases[name]) for name in self.fleet.services}
-        bus = bus_url(self.fleet, self.data, self._outer)
+        databases = {name: database_url(self.fleet, self.data, name, self.outer) for name in self.fleet.services}
+        services = {name: (self.directory[name], databases[name]) for name in self.fleet.services}
+        bus = bus_url(self.fleet, self.data, self.outer)
         provider = self.urls.get("PAYMENT_PROVIDER_URL")
         return document_of(self.units.values(), services=services, gateway=self.url, provider=provider, bus=bus)
 
-    async def restart(self, name: str) -> dict[str, Any]:
-        """Replace the processes of a service one by one without losing a request; others are stopped and started."""
-        chosen = [unit for unit in self.units.values() if name in (unit.job.name, unit.job.service)]
-        if not chosen:
-            known = ", ".join(self.units)
-            return {"error": f"there is no {name!r} in this fleet; there are {known}", "unknown": True}
-        began = monotonic()
-        for unit in chosen:
-            if unit.job.port is not None:
-                await unit.bounce()
-                continue
-            swapped = await unit.replace()
-            if swapped is None:
-                continue
-            old, new = swapped
-            await self._files.wait_for(unit.job.service, present=[new.address], absent=[old.address])
-            await asyncio.sleep(_REGISTRY_SETTLES)
-            await unit.retire(old)
-        return {"restarted": [unit.job.name for unit in chosen], "seconds": round(monotonic() - began, 3)}
-
     # -- starting ------------------------------------------------------------------------------------------------
 
-    def _create_units(self) -> None:
-        self.urls = backing_urls(self.fleet, outer=self._outer)
-        jobs = [
-            *service_jobs(self.fleet, self.data, outer=self._outer, urls=self.urls),
-            gateway_job(self.fleet, self.data, self._files, outer=self._outer, port=self.port),
-            *backing_jobs(self.fleet, self.data, outer=self._outer, urls=self.urls),
+    def _jobs(self) -> list[Job]:
+        return [
+            *service_jobs(self.fleet, self.data, outer=self.outer, urls=self.urls),
+            gateway_job(self.fleet, self.data, self.gateway, outer=self.outer, port=self.port),
+            *backing_jobs(self.fleet, self.data, outer=self.outer, urls=self.urls),
         ]
-        self.units = {job.name: Unit(job, self._on_change) for job in jobs}
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -204,7 +189,7 @@ class Launcher:
             _refuse_hopeless(self.units.values())
         for task in (*waiting, leave):
             task.cancel()
-        refused = await self._files.refusals()
+        refused = await self.gateway.refusals()
         if refused:
             raise StartFailed(f"the gateway refused its configuration: {refused}")
         await self._register_webhooks()
@@ -215,7 +200,7 @@ class Launcher:
 
     def _on_change(self, unit: Unit) -> None:
         if unit.job.role == "server":
-            self._directory.update(unit.job.service, self.units)
+            self.directory.update(unit.job.service, self.units)
         is_ready = bool(unit.addresses)
         if is_ready == self._ready.get(unit.job.name, False):
             return
@@ -230,7 +215,7 @@ class Launcher:
             self._report("down", {"name": unit.job.name, "state": state})
 
     async def _register_webhooks(self) -> None:
-        await register_webhooks(self.fleet, self.data, outer=self._outer, urls=self.urls, gateway=self.url)
+        await register_webhooks(self.fleet, self.data, outer=self.outer, urls=self.urls, gateway=self.url)
 
     def _spawn_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -158,6 +158,13 @@ class Unit:
         for run in runs:
             self._move(run, State.STOPPED)
 
+    async def until_ready(self) -> None:
+        """Wait until it is ready. Raises StartFailed when it is not in time."""
+        try:
+            await asyncio.wait_for(self.ready.wait(), _START_SECONDS)
+        except TimeoutError:
+            raise StartFailed(f"{self.job.name} was not ready in {_START_SECONDS:.0f} s") from None
+
     async def bounce(self) -> None:
         """Stop the current run and let `keep` start the next: for what has a fixed port. Waits until it is ready."""
         run = self.current
@@ -165,7 +172,7 @@ class Unit:
             return
         self._move(run, State.DRAINING)
         await run.process.stop(grace=self.job.grace)
-        await asyncio.wait_for(self.ready.wait(), _START_SECONDS)
+        await self.until_ready()
 
     def kill(self) -> None:
         """End everything at once."""
