@@ -29,6 +29,12 @@ def test_it_is_openapi_3_1_and_names_each_route_once(described: dict[str, Any]) 
     }  # fmt: skip
 
 
+def test_it_is_a_valid_document(described: dict[str, Any]) -> None:
+    from drf_spectacular.validation import validate_schema
+
+    validate_schema(described)
+
+
 def test_operations_have_distinct_names(described: dict[str, Any]) -> None:
     names = [operation["operationId"] for path in described["paths"].values() for operation in path.values()]
     assert len(names) == len(set(names))
