@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from bandstand.sagas import operations
+from bandstand.sagas import SagaExecution, SagaStepLog, operations
 
 
 def run(*arguments):
@@ -95,3 +95,17 @@ def test_the_audit_views_have_the_agreed_columns(stage):
             "saga_id", "step", "direction", "attempt", "outcome", "key", "at",
         ]  # fmt: skip
         assert cursor.fetchone()[-1].endswith("Z")
+
+
+def test_purge_deletes_what_ended_long_ago_and_nothing_else(stage):
+    stage.settle(stage.start("old"))
+    stage.clock.advance(timedelta(days=100))
+    recent = stage.start("recent")
+    stage.settle(recent)
+    stage.shop.order("commit.do", "always:unsent")
+    living = stage.start("living")
+    stage.drive()
+    SagaExecution.objects.filter(pk=living).update(updated_at=stage.clock.now() - timedelta(days=100))
+    assert run("purge") == "1 deleted\n"
+    assert set(SagaExecution.objects.values_list("pk", flat=True)) == {living, recent}
+    assert set(SagaStepLog.objects.values_list("saga_id", flat=True)) == {living, recent}

@@ -1,6 +1,7 @@
 """What a person or a command may do to sagas: find them, cancel them, hurry them."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from bandstand.sagas.models import CancelRequest, SagaExecution, SagaStepLog
 from bandstand.sagas.protocol import LIVE
 from bandstand.sagas.starting import worker
 
-__all__ = ["Timeline", "cancel", "find", "request_cancel", "retry", "timeline"]
+__all__ = ["Timeline", "cancel", "find", "purge", "request_cancel", "retry", "timeline"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +82,20 @@ def retry(saga_id: UUID) -> bool:
         epoch=F("epoch") + 1, owner=None, lease_until=now, next_at=now
     )
     return taken == 1
+
+
+def purge(*, older_than: timedelta, batch: int = 500) -> int:
+    """Delete sagas that ended longer ago than *older_than*, with their log; returns how many.
+
+    In batches of a transaction each, so that nothing else waits. A saga that has not ended is never deleted.
+    """
+    before = clock.database_now() - older_than
+    total = 0
+    while ids := list(
+        SagaExecution.objects.filter(lease_until=None, updated_at__lt=before).values_list("pk", flat=True)[:batch]
+    ):
+        with transaction.atomic():
+            SagaStepLog.objects.filter(saga_id__in=ids).delete()
+            SagaExecution.objects.filter(pk__in=ids).delete()
+        total += len(ids)
+    return total

@@ -1,6 +1,7 @@
-"""`manage.py sagas list|show|retry|cancel`."""
+"""`manage.py sagas list|show|retry|cancel|purge`."""
 
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,9 @@ from bandstand.sagas.protocol import SagaStatus
 class Command(BaseCommand):
     """Look at sagas and act on them."""
 
-    help = "List the sagas that have not ended, show one with its history, retry or cancel one."
+    help = (
+        "List the sagas that have not ended, show one with its history, retry or cancel one, purge what ended long ago."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare one subcommand per thing that can be done."""
@@ -33,6 +36,8 @@ class Command(BaseCommand):
             one = actions.add_parser(name, help=text)
             one.add_argument("id", type=UUID)
             one.add_argument("--json", action="store_true")
+        purging = actions.add_parser("purge", help="delete those that ended long ago, with their history")
+        purging.add_argument("--older-than-days", type=int, default=90)
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Do it; a fault is one sentence and exit status 1."""
@@ -71,6 +76,10 @@ class Command(BaseCommand):
 
     def _cancel(self, options: dict[str, Any]) -> None:
         self._tell(options, done=operations.cancel(options["id"]), what="will turn back unless it has passed its pivot")
+
+    def _purge(self, options: dict[str, Any]) -> None:
+        deleted = operations.purge(older_than=timedelta(days=options["older_than_days"]))
+        self.stdout.write(f"{deleted} deleted")
 
     def _tell(self, options: dict[str, Any], *, done: bool, what: str) -> None:
         if not done:
