@@ -24,6 +24,7 @@ __all__ = [
     "bind",
     "bound",
     "current",
+    "is_sound_id",
     "new_id",
     "parse_traceparent",
     "peek",
@@ -38,7 +39,8 @@ TRACEPARENT_HEADER = "traceparent"
 TIMEOUT_HEADER = "X-Timeout-Ms"
 """How many milliseconds the caller still waits: relative, so that two hosts' clocks are never compared."""
 
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+is_sound_id = re.compile(r"[A-Za-z0-9._-]{8,64}").fullmatch
+"""Matches a foreign id that may be taken over; `valid_correlation_id` for those who are not in a hurry."""
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -159,7 +161,7 @@ def remaining(default: timedelta | None = None) -> float | None:
 
 def valid_correlation_id(value: str | None) -> bool:
     """Whether a foreign id may be taken over: 8-64 of `A-Z a-z 0-9 . _ -`, so it is harmless in logs and headers."""
-    return value is not None and _CORRELATION_ID.fullmatch(value) is not None
+    return value is not None and is_sound_id(value) is not None
 
 
 def parse_traceparent(value: str | None) -> tuple[str, str, bool] | None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bandstand.observability.logging import JsonFormatter, LineHandler, PreparedRecord
+from bandstand.observability.logging import LineHandler, PreparedRecord
 from bandstand.observability.tracing import FinishedSpan
 
 __all__ = ["AccessLine", "write"]
@@ -82,23 +82,15 @@ def write(line: AccessLine) -> None:
     level = _LEVELS[line.level]
     if not log.isEnabledFor(level):
         return
-    handler = _only_handler()
-    if handler is not None:
-        handler.write_line(_encode(line) + b"\n")
-        return
+    root = log.parent
+    # Where nobody but the handler of `logging_config` would see the record, no record is needed.
+    if root is logging.root and len(root.handlers) == 1 and not log.handlers and not log.filters and log.propagate:
+        handler = root.handlers[0]
+        if type(handler) is LineHandler and handler.is_plain:
+            handler.write_line(_encode(line))
+            return
     fields: dict[str, Any] = msgspec.to_builtins(line)
     for name in ("timestamp", "level", "logger", "event", "service", "version", "environment"):
         del fields[name]
     created = line.timestamp.timestamp()
     log.handle(PreparedRecord(name=line.logger, level=level, event=line.event, created=created, fields=fields))
-
-
-def _only_handler() -> LineHandler | None:
-    """The handler of `logging_config`, when nothing else would see or change the record."""
-    root = log.parent
-    if root is not logging.root or log.handlers or log.filters or not log.propagate or len(root.handlers) != 1:
-        return None
-    handler = root.handlers[0]
-    if type(handler) is LineHandler and type(handler.formatter) is JsonFormatter and not handler.filters:
-        return handler if not handler.level else None
-    return None

@@ -150,32 +150,36 @@ class LineHandler(logging.Handler):
         except (OSError, ValueError):
             self._descriptor = -1
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the handler writes JSON of every record: no filter, no level, no other formatter."""
+        return type(self.formatter) is JsonFormatter and not self.filters and not self.level
+
     def write_line(self, line: bytes) -> None:
-        """Write a line that needs no formatting any more; it ends in a newline."""
+        """Write a line that is formatted already; a failure is reported the standard way, never to the caller."""
         try:
-            self._write(line)
-        except Exception:  # noqa: BLE001 - as `emit` does
-            self.handleError(logging.makeLogRecord({"msg": "line lost"}))
+            if self._descriptor < 0:
+                self._stream.write(line.decode() + "\n")
+                self._stream.flush()
+                return
+            written = os.write(self._descriptor, line + b"\n")
+            while written <= len(line):  # a signal came in between
+                written += os.write(self._descriptor, (line + b"\n")[written:])
+        except Exception:  # noqa: BLE001 - as every handler of the standard library does
+            self.handleError(logging.makeLogRecord({"msg": "a line was lost"}))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record; a failure is reported the standard way and never reaches the caller."""
         try:
             formatter = self.formatter
             if isinstance(formatter, JsonFormatter):
-                self._write(formatter.format_bytes(record) + b"\n")
+                line = formatter.format_bytes(record)
             else:
-                self._write(f"{self.format(record)}\n".encode(errors="backslashreplace"))
+                line = self.format(record).encode(errors="backslashreplace")
         except Exception:  # noqa: BLE001 - as every handler of the standard library does
             self.handleError(record)
-
-    def _write(self, line: bytes) -> None:
-        if self._descriptor < 0:
-            self._stream.write(line.decode())
-            self._stream.flush()
-            return
-        written = os.write(self._descriptor, line)
-        while written < len(line):  # a signal came in between
-            written += os.write(self._descriptor, line[written:])
+        else:
+            self.write_line(line)
 
 
 def logging_config(*, level: str = "INFO", format: str = "json", stream: str = "stdout") -> dict[str, Any]:  # noqa: A002

@@ -1,6 +1,7 @@
 """Spans: what was done, within what, for how long. Kept in memory, bounded, for whoever exports or shows them."""
 
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -111,9 +112,8 @@ def span(name: str, /, kind: Kind = "internal", **attributes: Any) -> Span:
     return Span(name, kind=kind, attributes=attributes)
 
 
-def record(finished: SpanSource) -> None:
-    """Keep a finished span, or what will build it; the oldest is dropped when nobody drains them."""
-    _finished.append(finished)
+record: Callable[[SpanSource], None] = _finished.append
+"""Keep a finished span, or what will build it; the oldest is dropped when nobody drains them."""
 
 
 def recorded_spans() -> list[FinishedSpan]:

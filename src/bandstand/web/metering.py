@@ -1,5 +1,6 @@
 """The metrics of requests, named as in the articles, with labels that no client can multiply."""
 
+import contextlib
 import functools
 from collections import deque
 from collections.abc import Iterable
@@ -28,21 +29,22 @@ class _Pending(Collector):
         # The files of several processes are read by whichever one is scraped: nothing may wait in memory.
         self._batch = 1 if environment().get("PROMETHEUS_MULTIPROC_DIR") else _BATCH
 
-    def add(self, request: tuple[str, str, int, float]) -> None:
-        self._requests.append(request)
+    def add(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.append((method, route, status, seconds))
         if len(self._requests) >= self._batch:
             self.count()
 
     def count(self) -> None:
         active.set(len(self.in_flight))
-        while self._requests:
-            try:
+        numbers: dict[Counter, int] = {}
+        with contextlib.suppress(IndexError):  # nothing waits any more, or another thread took the last one
+            while True:
                 method, route, status, seconds = self._requests.popleft()
-            except IndexError:  # another thread took the last one
-                return
-            counter, histogram = self._children_of(method, route, status)
-            counter.inc()
-            histogram.observe(seconds)
+                counter, histogram = self._children_of(method, route, status)
+                numbers[counter] = numbers.get(counter, 0) + 1
+                histogram.observe(seconds)
+        for counter, number in numbers.items():
+            counter.inc(number)
 
     def _children_of(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
         found = self._children.get((method, route, status))
@@ -74,8 +76,5 @@ enter = functools.partial(_pending.in_flight.append, None)
 """Count a request as in flight."""
 leave = _pending.in_flight.pop
 """Count it no longer."""
-
-
-def observe(method: str, route: str, status: int, seconds: float) -> None:
-    """Count one answered request by its *route* template."""
-    _pending.add((method, route, status, seconds))
+observe = _pending.add
+"""Count one answered request: method, route template, status, seconds."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from bandstand import clock, context, errors
 from bandstand.config import identity
@@ -56,8 +56,8 @@ class Visit(queries.QueryTally):
         correlation_id: str = meta.get("HTTP_X_CORRELATION_ID", "")
         request_id: str = meta.get("HTTP_X_REQUEST_ID", "")
         self.context = opened = context.Context(
-            correlation_id=correlation_id if context.valid_correlation_id(correlation_id) else trace_id,
-            request_id=request_id if context.valid_correlation_id(request_id) else context.new_id(),
+            correlation_id=correlation_id if context.is_sound_id(correlation_id) else trace_id,
+            request_id=request_id if context.is_sound_id(request_id) else context.new_id(),
             trace_id=trace_id,
             span_id=context.new_id(8),
             parent_span_id=parent,
@@ -85,15 +85,18 @@ class Visit(queries.QueryTally):
 
     def identified(self, response: HttpResponseBase) -> HttpResponseBase:
         """Give *response* the ids of this request."""
-        response.headers[context.CORRELATION_HEADER] = self.context.correlation_id
-        response.headers[context.REQUEST_HEADER] = self.context.request_id
+        # Straight into the mapping: `headers[name] = value` would check for line breaks what was checked already.
+        store = response.headers._store  # noqa: SLF001
+        store["x-correlation-id"] = (context.CORRELATION_HEADER, self.context.correlation_id)
+        store["x-request-id"] = (context.REQUEST_HEADER, self.context.request_id)
         return response
 
     def finished(self, response: HttpResponseBase) -> HttpResponseBase:
         """Count, log and trace the request, and return its answer with the ids of this request."""
         if response.status_code >= 400:
             response = self._enveloped(response)
-        self._write_down(response.status_code, response)
+        size_bytes = len(response.content) if isinstance(response, HttpResponse) else UNSET
+        self._write_down(response.status_code, size_bytes)
         return self.identified(response)
 
     def _enveloped(self, response: HttpResponseBase) -> HttpResponseBase:
@@ -104,14 +107,14 @@ class Visit(queries.QueryTally):
 
     def abandoned(self) -> None:
         """Write down a request whose client went away."""
-        self._write_down(_CLIENT_CLOSED_REQUEST, None)
+        self._write_down(_CLIENT_CLOSED_REQUEST, UNSET)
 
     def leave(self) -> None:
         """Put the former context back; nothing of this request stays in the thread."""
         metering.leave()
         context.unbind(self._previous)
 
-    def _write_down(self, status: int, response: HttpResponseBase | None) -> None:
+    def _write_down(self, status: int, size_bytes: int | UnsetType) -> None:
         request, work, edge = self._request, self.context, self._edge
         meta = request.META
         seconds = clock.monotonic() - self._started
@@ -142,7 +145,7 @@ class Visit(queries.QueryTally):
             query_ms=int(self.query_seconds * 1_000_000) / 1000,
             client_address=client_address(meta, trusted_proxies=edge.trusted_proxies),
             user_agent=_clean_agent(meta.get("HTTP_USER_AGENT", "")),
-            size_bytes=len(response.content) if isinstance(response, HttpResponse) else UNSET,
+            size_bytes=size_bytes,
             user_id=UNSET if principal is None else principal.id,
         )
         access.write(line)
