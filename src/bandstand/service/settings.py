@@ -77,6 +77,8 @@ def _database(environment: ServiceEnvironment, name: str) -> dict[str, Any]:
         raise ConfigurationError([Fault(variable="DATABASE_URL", problem=str(error))]) from None
     if database["ENGINE"] == "bandstand.database.sqlite":
         Path(database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+        # Django would test in memory, where two threads cannot meet.
+        database["TEST"] = {"NAME": f"{database['NAME']}.test"}
     return database
 
 
