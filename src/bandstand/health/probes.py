@@ -10,6 +10,7 @@ from bandstand import clock
 from bandstand.config import identity
 from bandstand.health.checks import Check, CheckResult, register_check, registered_checks, results_of
 from bandstand.health.database import check_database, pending_migrations
+from bandstand.health.resources import check_disk_space, check_memory
 
 __all__ = [
     "Probe",
@@ -59,6 +60,8 @@ _DATABASE = Check(name="database", run=check_database, critical=True)
 _MIGRATIONS = Check(name="migrations", run=_check_migrations, critical=True, timeout=timedelta(seconds=2))
 register_check(_DATABASE)
 register_check(_MIGRATIONS)
+register_check(Check(name="disk_space", run=check_disk_space))
+register_check(Check(name="memory", run=check_memory))
 
 
 def register_liveness(name: str, ailment: Callable[[], str | None]) -> None:
