@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import getrandbits
 
@@ -108,7 +108,17 @@ class Context:
 
     def child(self) -> "Context":
         """The same work, one span deeper."""
-        return replace(self, span_id=new_id(8), parent_span_id=self.span_id)
+        return Context(  # spelled out: `replace` costs twice as much, once per span
+            correlation_id=self.correlation_id,
+            request_id=self.request_id,
+            trace_id=self.trace_id,
+            span_id=new_id(8),
+            parent_span_id=self.span_id,
+            sampled=self.sampled,
+            deadline=self.deadline,
+            causation_id=self.causation_id,
+            principal=self.principal,
+        )
 
 
 _current: ContextVar[Context | None] = ContextVar("bandstand_context", default=None)

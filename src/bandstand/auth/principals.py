@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -162,6 +162,8 @@ class _NoKeys:
 class _Parts:
     """What one AUTH section amounts to; made once per section."""
 
+    config: AuthConfig
+    service: str
     ring: KeyRing
     users: Verifier
     services: Verifier
@@ -182,15 +184,24 @@ def service_verifier() -> Verifier:
     return _parts().services
 
 
+_made: _Parts | None = None
+
+
 def _parts() -> _Parts:
-    return _parts_of(section(AuthConfig), identity().name)
+    global _made  # noqa: PLW0603 - kept until a section changes
+    config, service = section(AuthConfig), identity().name
+    made = _made
+    if made is None or made.config is not config or made.service != service:
+        made = _made = _parts_of(config, service)
+    return made
 
 
-@lru_cache(maxsize=1)
 def _parts_of(config: AuthConfig, service: str) -> _Parts:
     ring = KeyRing.from_json(config.private_keys)
     trust = TrustFile(Path(config.trust_file)) if config.trust_file else None
     return _Parts(
+        config=config,
+        service=service,
         ring=ring,
         users=Verifier(
             user_profile(issuer=config.issuer, audience=config.audience),

@@ -4,8 +4,10 @@
 error, and returns the answer. It does no I/O of its own.
 """
 
-from collections.abc import Callable, Collection, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
 
 from bandstand import clock, context
 from bandstand.client.messages import error_of, is_answer, retry_after
@@ -23,8 +25,7 @@ _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
     """Wait this long before going on."""
 
     seconds: float
@@ -33,7 +34,7 @@ class Pause:
 Course = Generator[Request | Pause, Response | None, Response]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Exchange:
     """One call: what to send, to whom, by when, and how often it may be tried."""
 
@@ -41,7 +42,7 @@ class Exchange:
     method: str
     url: Callable[[str], str]
     """From the base URL of an instance to the whole URL."""
-    addresses: Callable[[], Collection[str]]
+    addresses: Callable[[], Sequence[str]]
     failed: Callable[[str], None]
     headers: Mapping[str, str]
     body: bytes | None
@@ -52,7 +53,7 @@ class Exchange:
     max_body_bytes: int
     attempts: int = 0
     maybe_sent: bool = False
-    tried: list[str] = field(default_factory=list)
+    tried: tuple[str, ...] = ()
 
     def course(self) -> Course:
         """Go through the attempts. Raises the error of the last one.
@@ -85,11 +86,13 @@ class Exchange:
             yield pause
 
     def _address(self) -> str:
-        urls = list(self.addresses())
+        urls = self.addresses()
         if not urls:
             raise ServiceConnectionError("No address is known.", sent=self.maybe_sent, service_name=self.target)
-        fresh = next((url for url in urls if url not in self.tried), urls[0])
-        self.tried.append(fresh)
+        fresh = urls[0]
+        if self.tried:  # rather one that has not failed yet in this call
+            fresh = next((url for url in urls if url not in self.tried), fresh)
+        self.tried += (fresh,)
         return fresh
 
     def _request(self, base: str) -> Request:

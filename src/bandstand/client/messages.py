@@ -23,17 +23,20 @@ __all__ = ["encoded", "error_of", "is_answer", "reply_of", "retry_after", "targe
 
 T = TypeVar("T")
 
-_PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)+")
+_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+_DOTS = re.compile(r"/\.\.?(/|$)")
 _DECODERS = 256
 
 
-def target_url(base: str, path: str, params: Mapping[str, object]) -> str:
+def target_url(base: str, path: str, params: Mapping[str, object] | None) -> str:
     """Join a base URL, a path and query parameters.
 
     Raises ValueError for a path that an identifier inside it could have bent: dots that climb, a query, a fragment.
     """
-    if _PATH.fullmatch(path) is None or "/../" in f"{path}/" or "/./" in f"{path}/" or "//" in path:
+    if _PATH.fullmatch(path) is None or "//" in path or ("/." in path and _DOTS.search(path)):
         raise ValueError(f"{path!r} is no plain absolute path; parameters go into `params`")
+    if not params:
+        return base + path
     query = urlencode([(name, text) for name, value in params.items() for text in _texts(value)])
     return f"{base}{path}?{query}" if query else base + path
 
@@ -84,7 +87,8 @@ def _is_encoded(response: Response) -> bool:
 
 
 def _is_json(response: Response) -> bool:
-    media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    given = response.headers.get("content-type", "")
+    media = given if given == "application/json" else given.partition(";")[0].strip().lower()
     return media == "application/json" or media.endswith("+json")
 
 

@@ -1,9 +1,10 @@
 """What a call may ask for, and what it gives back."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypedDict
+
+import msgspec
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -33,11 +34,10 @@ class CallOptions(TypedDict, total=False):
     """Statuses outside 2xx that are answers of the contract and come back as a reply instead of an error."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reply(Generic[T]):
+class Reply(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """An answer. `data` is the decoded body, or None where there is none (204, empty)."""
 
     status: int
     data: T
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     """Names in lower case."""

@@ -9,7 +9,7 @@ A client is cheap, holds no connection and may be made at import time; connectio
 import asyncio
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -107,7 +107,7 @@ class Client(ABC):
         if in_transaction():
             raise RemoteCallInTransaction(f"{method} to {self.target} inside a database transaction")
         config = section(ClientConfig)
-        params = options.get("params", {})
+        params = options.get("params")
         body = options.get("body")
         key = options.get("idempotency_key")
         return Exchange(
@@ -116,7 +116,7 @@ class Client(ABC):
             url=lambda base: target_url(base, path, params),
             addresses=self._addresses,
             failed=self._failed,
-            headers=self._headers(options.get("headers", {}), body, key),
+            headers=self._headers(options.get("headers"), body, key),
             body=encoded(body),
             deadline=Deadline.within(options.get("timeout", config.timeout)),
             policy=_policy(config),
@@ -125,7 +125,7 @@ class Client(ABC):
             max_body_bytes=config.max_body_bytes,
         )
 
-    def _headers(self, given: Mapping[str, str], body: object, key: str | None) -> dict[str, str]:
+    def _headers(self, given: Mapping[str, str] | None, body: object, key: str | None) -> dict[str, str]:
         headers = {"Accept": "application/json"}
         if body is not None and not isinstance(body, bytes):
             headers["Content-Type"] = "application/json"
@@ -133,10 +133,13 @@ class Client(ABC):
             if _KEY.fullmatch(key) is None:
                 raise ValueError("an idempotency key is 8-255 of A-Z a-z 0-9 . _ : -")
             headers["Idempotency-Key"] = key
-        return {**headers, **given, **self._credentials()}
+        if given:
+            headers.update(given)
+        headers.update(self._credentials())
+        return headers
 
     @abstractmethod
-    def _addresses(self) -> Collection[str]:
+    def _addresses(self) -> Sequence[str]:
         """The base URLs to try, best first."""
 
     @abstractmethod
@@ -159,18 +162,21 @@ class ServiceClient(Client):
         super().__init__(target)
         self._anonymous = anonymous
 
-    def _addresses(self) -> Collection[str]:
+    def _addresses(self) -> Sequence[str]:
         return discovery.resolve(self.target)
 
     def _failed(self, url: str) -> None:
         discovery.report_failure(self.target, url)
 
     def _credentials(self) -> Mapping[str, str]:
-        if self._anonymous or not auth.can_issue():
+        if self._anonymous:
             return {}
         principal = context.current().principal
         user = principal.id if principal is not None and principal.kind == "user" else None
-        return {"Authorization": f"Bearer {auth.service_token(self.target, on_behalf_of=user)}"}
+        try:
+            return {"Authorization": f"Bearer {auth.service_token(self.target, on_behalf_of=user)}"}
+        except LookupError:  # a service without a key of its own speaks for nobody
+            return {}
 
 
 class ExternalClient(Client):
@@ -184,7 +190,7 @@ class ExternalClient(Client):
         super().__init__(name)
         self._url = url
 
-    def _addresses(self) -> Collection[str]:
+    def _addresses(self) -> Sequence[str]:
         url = self._url if isinstance(self._url, str) else self._url()
         if not url.startswith(("http://", "https://")):
             raise ValueError(f"the address of {self.target} must begin with http:// or https://")

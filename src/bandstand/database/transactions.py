@@ -12,4 +12,5 @@ def in_transaction(using: str = "default") -> bool:
     it passes in tests and raises in production. Blocks opened by the test case do not count (Django itself asks the
     same private attribute for `durable=True`).
     """
-    return any(not block._from_testcase for block in connections[using].atomic_blocks)  # type: ignore[attr-defined]  # noqa: SLF001
+    blocks = connections[using].atomic_blocks
+    return bool(blocks) and any(not block._from_testcase for block in blocks)  # type: ignore[attr-defined]  # noqa: SLF001
