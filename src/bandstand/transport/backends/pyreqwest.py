@@ -46,6 +46,8 @@ class PyreqwestTransport(Transport):
         client = self._sync or self._sync_client()
         try:
             with _built(client, request).build_streamed() as answer:
+                if _is_small(answer, request):
+                    return _response(answer, bytes(answer.bytes()))
                 body = bytearray()
                 reader = answer.body_reader
                 while (chunk := reader.read(request.max_body_bytes + 1 - len(body))) is not None:
@@ -61,6 +63,8 @@ class PyreqwestTransport(Transport):
         client = self._async or self._async_client()
         try:
             async with _built(client, request).build_streamed() as answer:
+                if _is_small(answer, request):
+                    return _response(answer, bytes(await answer.bytes()))
                 body = bytearray()
                 reader = answer.body_reader
                 while (chunk := await reader.read(request.max_body_bytes + 1 - len(body))) is not None:
@@ -113,6 +117,12 @@ def _built(client: Any, request: Request) -> Any:
     if request.body is not None:
         builder = builder.body_bytes(request.body)
     return builder.timeout(timedelta(seconds=request.timeout))
+
+
+def _is_small(answer: Any, request: Request) -> bool:
+    """Whether the answer says its length and keeps to the limit, so that it can be read at once; hyper holds it to it."""
+    length: str | None = answer.get_header("content-length")
+    return length is not None and length.isascii() and length.isdigit() and int(length) <= request.max_body_bytes
 
 
 def _response(answer: Any, body: bytes) -> Response:
