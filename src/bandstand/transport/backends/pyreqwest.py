@@ -120,7 +120,7 @@ def _built(client: Any, request: Request) -> Any:
 
 
 def _is_small(answer: Any, request: Request) -> bool:
-    """Whether the answer says its length and keeps to the limit, so that it can be read at once; hyper holds it to it."""
+    """Whether the answer says a length within the limit: then it can be read at once, for hyper holds it to that."""
     length: str | None = answer.get_header("content-length")
     return length is not None and length.isascii() and length.isdigit() and int(length) <= request.max_body_bytes
 
