@@ -2,7 +2,7 @@
 
     python benchmarks/bench_gateway.py [--rounds 20] [--restarts 5] [--clients 12]
 
-Arrival: the launcher's files name a new service (cluster, endpoints, route), each replaced by rename; measured until the
+Arrival: the launcher's files name a new service (cluster, endpoints, route), each replaced by rename; timed until the
 first answer of that service through the gateway. Restart: `bandstand restart` of a real service of the shop, again
 and again, while keep-alive clients ask it without a pause.
 """

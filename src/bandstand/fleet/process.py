@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from bandstand.clock import now
+from bandstand.clock import monotonic, now
 
 __all__ = ["Process", "die_with", "spawn"]
 
 _PR_SET_PDEATHSIG = 1
+_SAY_AGAIN = 2.0
 
 
 class Process:
@@ -49,12 +50,13 @@ class Process:
 
     async def stop(self, *, grace: float) -> bool:
         """Ask the parent of the group to finish, kill the group after *grace* seconds. True: it finished by itself."""
+        until = monotonic() + grace
+        while not self.exited.done() and monotonic() < until:
+            # Said again while it lasts: a signal may come in the moment before a main thread falls asleep, unheard.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
+            await asyncio.wait([self.exited], timeout=min(_SAY_AGAIN, max(until - monotonic(), 0)))
         if self.exited.done():
-            return True
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGTERM)
-        done, _ = await asyncio.wait([self.exited], timeout=grace)
-        if done:
             return True
         self.signal(signal.SIGKILL)
         await self.exited

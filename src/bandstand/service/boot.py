@@ -8,6 +8,7 @@ from multiprocessing.util import Finalize
 from typing import Any
 
 from bandstand.config import ConfigurationError
+from bandstand.service.processes import wake_main_thread_on_signals
 
 __all__ = ["boot"]
 
@@ -26,6 +27,7 @@ def boot(*, drain: timedelta) -> Callable[[dict[str, Any], Callable[..., Any]], 
     from bandstand.lifecycle import begin_drain, start_loops  # noqa: PLC0415
 
     migrate_if_asked()
+    wake_main_thread_on_signals()
     worker = start_loops()
 
     def stop() -> None:
