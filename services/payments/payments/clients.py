@@ -13,6 +13,7 @@ from uuid import UUID
 
 from bandstand.client import ExternalClient
 from bandstand.clock import rfc3339
+from bandstand.errors import ServiceUnavailable
 from payments.config import payments_config
 
 _provider = ExternalClient(lambda: payments_config().provider_url, name="payment-provider")
@@ -20,9 +21,11 @@ _provider = ExternalClient(lambda: payments_config().provider_url, name="payment
 
 @dataclass(frozen=True, kw_only=True)
 class ChargeAnswer:
-    """What the provider says of a charge."""
+    """What the provider says of a charge. It also answers 503 while it is busy with one: then it is `pending`."""
 
-    state: Literal["captured", "declined", "cancelled", "refunded"]
+    state: Literal["pending", "captured", "declined", "cancelled", "refunded"] = "pending"
+    amount: int | None = None
+    currency: str | None = None
     reason: str = ""
 
 
@@ -32,8 +35,7 @@ class ListedCharge:
 
     key: str
     state: str
-    amount: int
-    currency: str
+    updated_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +45,16 @@ class _Page:
 
 
 def charge(key: str, *, amount: int, currency: str, payment_method: str, reference: UUID) -> ChargeAnswer:
-    """Take the money: `captured`, `declined`, or `cancelled` when a cancel came first."""
+    """Take the money: `captured`, `declined`, or `cancelled` when a cancel came first.
+
+    Raises ServiceUnavailable while the provider is down or busy with the key; it is not asked again here, since
+    whoever asked us repeats anyway and must not wait in one of our few threads.
+    """
     body = {"amount": amount, "currency": currency, "payment_method": payment_method, "reference": str(reference)}
     timeout = payments_config().provider_timeout
-    reply = _provider.put(f"/v1/charges/{key}", body=body, into=ChargeAnswer, answers=(402, 409), timeout=timeout)
+    reply = _provider.put(f"/v1/charges/{key}", body=body, into=ChargeAnswer, answers=(402, 409, 503), timeout=timeout)
+    if reply.status == 503 or reply.data.state == "pending":
+        raise ServiceUnavailable("The payment provider is not ready.", service_name=_provider.target)
     return reply.data
 
 
@@ -56,16 +64,24 @@ def cancel_charge(key: str) -> ChargeAnswer:
     return reply.data
 
 
-def refund(key: str, *, refund_key: UUID, amount: int) -> None:
-    """Give back *amount* of a captured charge, once for each refund key."""
-    path = f"/v1/charges/{key}/refunds/{refund_key}"
-    _provider.put(path, body={"amount": amount}, timeout=payments_config().provider_timeout)
+def charge_of(key: str) -> ChargeAnswer | None:
+    """What the provider knows of a charge, None when it never heard of it."""
+    reply = _provider.get(f"/v1/charges/{key}", into=ChargeAnswer, answers=(404,))
+    return None if reply.status == 404 else reply.data
+
+
+def refund(key: str, *, refund_key: UUID, amount: int) -> bool:
+    """Give back *amount* of a captured charge, once for each refund key; false when the provider refuses for good."""
+    path, timeout = f"/v1/charges/{key}/refunds/{refund_key}", payments_config().provider_timeout
+    reply = _provider.put(path, body={"amount": amount}, answers=(404, 409, 422), timeout=timeout)
+    return reply.status < 300
 
 
 def charges_since(moment: datetime) -> Iterator[list[ListedCharge]]:
     """All charges that changed at or after *moment*, page by page."""
     for page in count(1):
-        answer = _provider.get("/v1/charges", params={"since": rfc3339(moment), "page": page}, into=_Page).data
+        params = {"since": rfc3339(moment), "page": page}
+        answer = _provider.get("/v1/charges", params=params, into=_Page).data
         yield answer.results
         if answer.next is None:
             return

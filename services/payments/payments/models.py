@@ -1,4 +1,4 @@
-"""Tables of the payments service: payments by key, refunds, webhooks already seen."""
+"""Tables of the payments service: payments by key, refunds, and how far the provider's books were compared."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -17,9 +17,11 @@ class State(models.TextChoices):
 
 
 class Payment(models.Model):
-    """One key. A cancel that comes before its payment leaves a tombstone: no order, no amount, `cancel_requested`.
+    """One key. A cancel that comes before its payment leaves a tombstone: cancelled, without order and amount.
 
-    `refunded_minor` counts what staff gave back; a saga's cancel after the capture is the state `refunded`.
+    `cancel_requested` bars a pending or captured payment while the provider is asked to undo it. `open_since` is set
+    while the provider's word is missing. `refunded_minor` counts what staff gave back; a saga's cancel after the
+    capture is the state `refunded`.
     """
 
     id = models.UUIDField(primary_key=True, default=clock.uuid7, editable=False)
@@ -31,6 +33,7 @@ class Payment(models.Model):
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     reason = models.CharField(max_length=64, default="", blank=True)
     cancel_requested = models.BooleanField(default=False)
+    open_since = models.DateTimeField(null=True, blank=True, default=clock.now)
     refunded_minor = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(default=clock.now, editable=False)
@@ -40,14 +43,22 @@ class Payment(models.Model):
         indexes = [
             models.Index(fields=["user_id", "-created_at", "-id"], name="payment_of_user"),
             models.Index(fields=["-created_at", "-id"], name="payment_newest"),
-            models.Index(fields=["updated_at"], name="payment_unsettled", condition=Q(state="pending")),
+            # Not `state="pending"`: SQLite does not see that a bound parameter fits such a condition.
+            models.Index(fields=["open_since"], name="payment_open", condition=Q(open_since__isnull=False)),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="payment_state_known"),
             models.CheckConstraint(
                 condition=Q(order_id__isnull=False, user_id__isnull=False, amount_minor__gt=0)
-                | Q(order_id__isnull=True, amount_minor=0, cancel_requested=True, state__in=["pending", "cancelled"]),
+                | Q(order_id__isnull=True, amount_minor=0, cancel_requested=True, state="cancelled"),
                 name="payment_complete_or_tombstone",
+            ),
+            models.CheckConstraint(
+                condition=Q(open_since__isnull=False, state="pending")
+                | Q(open_since__isnull=False, state="captured", cancel_requested=True)
+                | Q(open_since__isnull=True, state="captured", cancel_requested=False)
+                | Q(open_since__isnull=True, state__in=["declined", "cancelled", "refunded"]),
+                name="payment_open_until_settled",
             ),
             models.CheckConstraint(
                 condition=Q(refunded_minor__gte=0, refunded_minor__lte=F("amount_minor")),
@@ -55,10 +66,26 @@ class Payment(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return self.key
+
     @property
     def is_settled(self) -> bool:
         """Whether the payment has reached a final state."""
         return self.state != State.PENDING
+
+    @property
+    def given_back_minor(self) -> int:
+        """What the payer has back, whoever gave it."""
+        return self.amount_minor if self.state == State.REFUNDED else self.refunded_minor
+
+
+class RefundState(models.TextChoices):
+    """Where a refund stands; all but `open` are final."""
+
+    OPEN = "open"
+    DONE = "done"
+    REFUSED = "refused"
 
 
 class Refund(models.Model):
@@ -68,23 +95,27 @@ class Refund(models.Model):
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     amount_minor = models.BigIntegerField()
     request_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique only where given
-    is_done = models.BooleanField(default=False)
+    state = models.CharField(max_length=8, choices=RefundState.choices, default=RefundState.OPEN)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ["-created_at", "-id"]
-        indexes = [models.Index(fields=["created_at"], name="refund_open", condition=Q(is_done=False))]
+        indexes = [models.Index(fields=["created_at"], name="refund_open", condition=Q(state="open"))]
         constraints = [
+            models.CheckConstraint(condition=Q(state__in=RefundState.values), name="refund_state_known"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_positive"),
             models.UniqueConstraint(fields=["payment", "request_key"], name="refund_once_per_request"),
         ]
 
+    def __str__(self) -> str:
+        return str(self.id)
 
-class ProviderWebhook(models.Model):
-    """A webhook that was taken in; its id makes a repeat harmless."""
 
-    id = models.CharField(primary_key=True, max_length=255)
-    received_at = models.DateTimeField(default=clock.now)
+class Comparison(models.Model):
+    """One row: up to which moment of the provider's clock its charges were compared with our payments."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    until = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["received_at"], name="webhook_received")]
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="comparison_single")]

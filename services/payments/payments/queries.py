@@ -1,12 +1,12 @@
 """Reads of the payments service."""
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
 from bandstand import clock
-from payments.models import Payment, Refund, State
+from payments.models import Comparison, Payment, Refund, RefundState
 
 
 def payments() -> "QuerySet[Payment]":
@@ -25,13 +25,18 @@ def states_of(keys: Collection[str]) -> dict[str, str]:
 
 
 def unsettled(*, older_than: timedelta, limit: int) -> list[Payment]:
-    """Payments whose outcome is unknown for longer than that, oldest first."""
+    """Payments of which the provider's word is missing for longer than that, oldest first."""
     until = clock.now() - older_than
-    return list(Payment.objects.filter(state=State.PENDING, updated_at__lt=until).order_by("updated_at")[:limit])
+    return list(Payment.objects.filter(open_since__lt=until).order_by("open_since")[:limit])
 
 
 def open_refunds(*, older_than: timedelta, limit: int) -> list[Refund]:
-    """Refunds the provider has not confirmed for longer than that, oldest first."""
+    """Refunds the provider has not answered for longer than that, oldest first."""
     until = clock.now() - older_than
-    found = Refund.objects.select_related("payment").filter(is_done=False, created_at__lt=until)
+    found = Refund.objects.select_related("payment").filter(state=RefundState.OPEN, created_at__lt=until)
     return list(found.order_by("created_at")[:limit])
+
+
+def compared_until() -> datetime | None:
+    """Up to which moment of the provider's clock our books were compared; None before the first time."""
+    return Comparison.objects.values_list("until", flat=True).first()

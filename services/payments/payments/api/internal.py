@@ -4,17 +4,20 @@ A payment's own flow: an intent is committed, the provider is asked, the outcome
 is healed by asking again with the same key: the caller's repeat, or the reconciliation.
 """
 
+import re
 from typing import Annotated
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from msgspec import Meta
 
-from bandstand.errors import NotFound, PaymentDeclined
+from bandstand.errors import NotFound, PaymentDeclined, ValidationFailed
 from bandstand.web.internal import Body, internal_route, read_json, reply
 from payments import clients, commands, queries
 from payments.errors import PaymentCancelled
 from payments.models import Payment, State
+
+_KEY = re.compile(r"[A-Za-z0-9._:-]{8,255}")
 
 
 class Capture(Body, frozen=True):
@@ -23,7 +26,7 @@ class Capture(Body, frozen=True):
     order_id: UUID
     user_id: UUID
     amount: Annotated[int, Meta(ge=1, le=2**53)]
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3)]
     payment_method: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -33,19 +36,19 @@ def put_payment(request: HttpRequest, key: str) -> HttpResponse:
     charge = commands.Charge(
         order_id=wanted.order_id, user_id=wanted.user_id, amount_minor=wanted.amount, currency=wanted.currency
     )
-    payment = commands.intend_payment(key=key, charge=charge)
+    payment = commands.intend_payment(key=_checked(key), charge=charge)
     if not payment.is_settled:
-        payment = _capture(payment, payment_method=wanted.payment_method)
+        payment = _capture(payment, charge=charge, payment_method=wanted.payment_method)
     if payment.state == State.DECLINED:
         raise PaymentDeclined(reason=payment.reason)
-    if payment.state != State.CAPTURED:
+    if payment.state != State.CAPTURED or payment.cancel_requested:
         raise PaymentCancelled
     return reply(_present(payment), status=201)
 
 
 def delete_payment(request: HttpRequest, key: str) -> HttpResponse:  # noqa: ARG001 - the signature of a handler
-    """Cancel or refund, also before the payment came: `{state: "cancelled"|"refunded"}` once the provider confirmed."""
-    payment = commands.intend_cancel(key=key)
+    """Cancel or refund, also before the payment came: `{state: "cancelled"|"refunded"}` once that is certain."""
+    payment = commands.intend_cancel(key=_checked(key))
     if payment.state not in (State.CANCELLED, State.REFUNDED, State.DECLINED):
         payment = _cancel(payment)
     return reply({"state": "refunded" if payment.state == State.REFUNDED else "cancelled"})
@@ -53,28 +56,26 @@ def delete_payment(request: HttpRequest, key: str) -> HttpResponse:  # noqa: ARG
 
 def get_payment(request: HttpRequest, key: str) -> HttpResponse:  # noqa: ARG001 - the signature of a handler
     """What is known of the key."""
-    payment = queries.payment_of(key)
+    payment = queries.payment_of(_checked(key))
     if payment is None:
         raise NotFound
     return reply(_present(payment))
 
 
-def _capture(payment: Payment, *, payment_method: str) -> Payment:
-    """Ask the provider for the money of an unsettled *payment*. Whatever else it raises leaves the outcome unknown."""
-    if payment.order_id is None:
-        raise PaymentCancelled
+def _capture(payment: Payment, *, charge: commands.Charge, payment_method: str) -> Payment:
+    """Ask the provider for the money of an unsettled *payment*. Whatever this raises leaves the outcome unknown."""
     answer = clients.charge(
         payment.key,
-        amount=payment.amount_minor,
-        currency=payment.currency,
+        amount=charge.amount_minor,
+        currency=charge.currency,
         payment_method=payment_method,
-        reference=payment.order_id,
+        reference=charge.order_id,
     )
     if answer.state == "captured":
-        return commands.record_capture(key=payment.key)
+        return commands.record_capture(key=payment.key, amount_minor=answer.amount, currency=answer.currency)
     if answer.state == "declined":
         return commands.record_decline(key=payment.key, reason=answer.reason)
-    raise PaymentCancelled
+    return commands.record_cancel(key=payment.key, refunded=answer.state == "refunded")  # undone at the provider itself
 
 
 def _cancel(payment: Payment) -> Payment:
@@ -91,6 +92,12 @@ def _present(payment: Payment) -> dict[str, object]:
         "amount": payment.amount_minor,
         "currency": payment.currency,
     }
+
+
+def _checked(key: str) -> str:
+    if _KEY.fullmatch(key) is None:
+        raise ValidationFailed(field_errors={"key": ["Expected 8-255 of A-Z a-z 0-9 . _ : -"]})
+    return key
 
 
 payment_view = internal_route({"PUT": put_payment, "DELETE": delete_payment, "GET": get_payment}, callers={"orders"})

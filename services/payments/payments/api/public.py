@@ -1,5 +1,6 @@
 """Payments as their payers and staff see them, and refunds by staff."""
 
+import logging
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,10 @@ from bandstand.web.openapi import Endpoint
 from bandstand.web.serializers import StrictSerializer
 from bandstand.web.views import StrictAPIView
 from payments import clients, commands, queries
-from payments.errors import RefundExceedsPayment
+from payments.errors import DifferentRefund, RefundExceedsPayment
+from payments.models import Refund
+
+log = logging.getLogger(__name__)
 
 
 class PaymentAnswer(StrictSerializer):
@@ -26,7 +30,7 @@ class PaymentAnswer(StrictSerializer):
     user_id = UUIDField()
     amount = MoneyField(columns=("amount_minor", "currency"))
     state = TextField()
-    refunded = MoneyField(columns=("refunded_minor", "currency"))
+    refunded = MoneyField(columns=("given_back_minor", "currency"))
     created_at = DateTimeField()
     updated_at = DateTimeField()
 
@@ -87,23 +91,32 @@ class RefundsView(StrictAPIView):
         summary="Give money back",
         body=WishedRefund,
         answers={201: RefundAnswer},
-        errors=(RefundExceedsPayment,),
+        errors=(RefundExceedsPayment, DifferentRefund),
         idempotency="accepted",
     )
     def post(self, request: Request, payment_id: UUID) -> HttpResponseBase:
         """Refund all that is left, or a part of it; what the provider did not confirm is asked for again later."""
+        wish = WishedRefund(data=request.data)
+        wish.is_valid(raise_exception=True)
         claim = idempotency.begin(request)
         if claim.replay is not None:
             return claim.replay
-        wish = WishedRefund(data=request.data)
-        wish.is_valid(raise_exception=True)
         refund = commands.intend_refund(
             payment_id=payment_id, amount_minor=wish.validated_data.get("amount"), request_key=claim.scope or None
         )
-        clients.refund(refund.payment.key, refund_key=refund.id, amount=refund.amount_minor)
+        _give_back(refund)
         with claim.answering() as answer:
             done = commands.record_refund(refund_id=refund.id)
             return answer(Response(RefundAnswer(done).data, status=201))
+
+
+def _give_back(refund: Refund) -> None:
+    """Have the provider give the money back. Whatever else this raises leaves the refund open."""
+    is_done = clients.refund(refund.payment.key, refund_key=refund.id, amount=refund.amount_minor)
+    if not is_done:
+        log.error("refund.refused", extra={"refund_id": str(refund.id), "key": refund.payment.key})
+        commands.refuse_refund(refund_id=refund.id)
+        raise RefundExceedsPayment("The provider has no such money left to give back.")
 
 
 def _principal(request: Request) -> Any:

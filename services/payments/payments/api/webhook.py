@@ -14,8 +14,9 @@ from bandstand.errors import MethodNotAllowed, NotAuthenticated
 from bandstand.web.internal import reply
 from bandstand.web.parsers import parse_json
 from bandstand.web.problems import from_exception
-from payments import commands
+from payments import clients, commands, queries
 from payments.config import payments_config
+from payments.models import State
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +58,18 @@ def _authenticate(request: HttpRequest) -> None:
 
 
 def _apply(event: ProviderEvent) -> None:
+    """Follow the provider's word. Only the payment's state decides, so a repeat, however late, changes nothing."""
     if event.type != "charge.captured":
         return  # cancels and refunds are only ever asked for by us, and their answers are awaited
-    taken = commands.take_in_capture(
-        webhook_id=event.id, key=event.key, amount_minor=event.amount, currency=event.currency
-    )
-    if not taken:
+    payment = queries.payment_of(event.key)
+    asked = payment and payment.order_id and (payment.amount_minor, payment.currency)
+    if payment is None or (asked and asked != (event.amount, event.currency)):
         log.error("webhook.does_not_fit", extra={"webhook_id": event.id, "key": event.key})
+    elif payment.state in (State.CANCELLED, State.DECLINED):
+        log.error("webhook.captured_after_cancel", extra={"webhook_id": event.id, "key": event.key})
+        clients.cancel_charge(event.key)  # where this raises, the provider repeats its webhook
+    elif not payment.is_settled:
+        commands.record_capture(key=event.key, amount_minor=event.amount, currency=event.currency)
 
 
 webhook_view = public(receive)
