@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from random import getrandbits
+
+import msgspec
 
 from bandstand import clock
 
@@ -87,14 +89,16 @@ def new_id(size_bytes: int = 16) -> str:
     return format(getrandbits(8 * size_bytes), _WIDTHS.get(size_bytes) or f"0{2 * size_bytes}x")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Context:
-    """One unit of work. `deadline` is a moment of `clock.monotonic()`; None means unbounded."""
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """One unit of work. `deadline` is a moment of `clock.monotonic()`; None means unbounded.
 
-    correlation_id: str = field(default_factory=new_id)
+    A struct, for each request and each span makes one, and it costs a fifth of a frozen dataclass.
+    """
+
+    correlation_id: str = msgspec.field(default_factory=new_id)
     request_id: str = ""
-    trace_id: str = field(default_factory=new_id)
-    span_id: str = field(default_factory=lambda: new_id(8))
+    trace_id: str = msgspec.field(default_factory=new_id)
+    span_id: str = msgspec.field(default_factory=lambda: new_id(8))
     parent_span_id: str = ""
     sampled: bool = True
     deadline: float | None = None
@@ -108,7 +112,7 @@ class Context:
 
     def child(self) -> "Context":
         """The same work, one span deeper."""
-        return Context(  # spelled out: `replace` costs twice as much, once per span
+        return Context(
             correlation_id=self.correlation_id,
             request_id=self.request_id,
             trace_id=self.trace_id,
@@ -119,6 +123,10 @@ class Context:
             causation_id=self.causation_id,
             principal=self.principal,
         )
+
+    def acting(self, principal: Principal | None) -> "Context":
+        """The same work, done by *principal*."""
+        return msgspec.structs.replace(self, principal=principal)
 
 
 _current: ContextVar[Context | None] = ContextVar("bandstand_context", default=None)

@@ -1,7 +1,6 @@
 """Views that answer in every way the edge has to cope with."""
 
 import asyncio
-from dataclasses import replace
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -35,7 +34,7 @@ def refuse(request: HttpRequest) -> HttpResponse:
 
 
 def signed_in(request: HttpRequest) -> HttpResponse:
-    context.bind(replace(context.current().child(), principal=context.Principal(id="u-1")))
+    context.bind(context.current().child().acting(context.Principal(id="u-1")))
     return HttpResponse("hello")
 
 

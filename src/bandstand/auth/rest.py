@@ -4,7 +4,6 @@ The default is denial: a view is open to whom its `permission_classes` say, and 
 everybody and fails a system check.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -49,7 +48,7 @@ class BearerAuthentication(BaseAuthentication):
             raise AuthenticationFailed(error.message) from error
         if principal is None:
             return None
-        context.bind(replace(context.current(), principal=principal))
+        context.bind(context.current().acting(principal))
         return principal, None
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - REST framework's signature

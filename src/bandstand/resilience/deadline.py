@@ -1,15 +1,15 @@
 """One moment by which a whole piece of work must be done, whatever it consists of."""
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+import msgspec
 
 from bandstand import clock, context
 
 __all__ = ["Deadline"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True, kw_only=True):
     """A moment of `clock.monotonic()`."""
 
     moment: float

@@ -15,7 +15,6 @@ urlpatterns = [
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -85,4 +84,4 @@ def _check(request: HttpRequest, methods: Mapping[str, Handler]) -> None:
 
 def _authenticate(request: HttpRequest, callers: frozenset[str]) -> None:
     principal = authenticate_service({"Authorization": request.META.get("HTTP_AUTHORIZATION", "")}, callers=callers)
-    context.bind(replace(context.current(), principal=principal))
+    context.bind(context.current().acting(principal))
