@@ -52,7 +52,7 @@ def bandstand(*words: str | Path, cwd: Path | None = None, env: dict[str, str] |
     """Run the command line as a person would."""
     command = [sys.executable, "-m", "bandstand.cli", *map(str, words)]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=cwd, timeout=60, env={**os.environ, **(env or {})}
+        command, capture_output=True, text=True, check=False, cwd=cwd, timeout=120, env={**os.environ, **(env or {})}
     )
 
 
@@ -66,9 +66,9 @@ class Fleet:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "fleet.toml").write_text(manifest.format(standin=STANDIN))
 
-    def run(self, verb: str, *words: str) -> Any:
+    def run(self, verb: str, *words: str, env: dict[str, str] | None = None) -> Any:
         """Run a verb on this fleet."""
-        return bandstand(verb, *words, "--fleet", self.folder / "fleet.toml", "--data", self.data)
+        return bandstand(verb, *words, "--fleet", self.folder / "fleet.toml", "--data", self.data, env=env)
 
     def up(self) -> None:
         """Bring it up, detached."""
