@@ -94,9 +94,10 @@ class Stage:
 
 @contextmanager
 def staged(folder: Path, **events: object) -> Iterator[Stage]:
-    """A stage whose bus lies in *folder*; *events* are settings of the section EVENTS."""
+    """A stage whose bus lies in *folder* and whose relay marks at once; *events* are settings of the section EVENTS."""
     values = deepcopy(django_settings.BANDSTAND)
-    values["EVENTS"] = {"BUS_URL": f"embedded:///{folder}/bus.sqlite3", **events}
+    defaults = {"BUS_URL": f"embedded:///{folder}/bus.sqlite3", "MARK_INTERVAL": timedelta(0)}
+    values["EVENTS"] = {**defaults, **events}
     with override_settings(BANDSTAND=values):
         found = Stage()
         try:

@@ -27,6 +27,8 @@ class EventsConfig:
     retry_cap: timedelta = timedelta(seconds=60)
     safety_poll: timedelta = timedelta(seconds=1)
     """How soon work is found at the latest when a wake-up was lost."""
+    mark_interval: timedelta = timedelta(milliseconds=50)
+    """How long the relay gathers what the bus accepted before it marks that in one commit."""
     relay_lease: timedelta = timedelta(seconds=3)
     ack_interval: timedelta = timedelta(milliseconds=500)
     """Acknowledgements to the bus are gathered this long: the inbox makes redelivery harmless."""

@@ -64,17 +64,23 @@ class _Row:
 
 
 class Relay:
-    """Moves one batch at a time. Any number of relays at once is correct; one at a time is enough."""
+    """Moves one batch at a time. Any number of relays at once is correct; one at a time is enough.
+
+    Marking is gathered for the configured interval: under load one commit then marks many batches, and a relay that
+    is killed meanwhile only publishes them again.
+    """
 
     def __init__(self, bus: Bus, config: EventsConfig) -> None:
         self._bus = bus
         self._config = config
         self._leadership = Leadership("relay", lasting=config.relay_lease, using=config.database)
+        self._unmarked: list[int] = []
+        self._mark_due = 0.0
 
     def run_once(self) -> int:
         """Publish up to one batch and return how many events the bus accepted; 0 when another relay leads.
 
-        Raises BusUnavailable, with nothing marked.
+        Raises BusUnavailable, with nothing of the batch marked.
         """
         rows = self._pending()
         if not rows or not self._leadership.hold():
@@ -83,38 +89,57 @@ class Relay:
         with span("publish events", "producer", **{"messaging.batch.message_count": len(rows)}):
             published = self._bus.publish([row.message() for row in rows])
         crash_point("outbox.after_publish")
-        self._mark(rows, published)
-        crash_point("outbox.after_mark")
+        self._note(rows, published)
         return len(published.accepted)
 
+    def mark(self) -> None:
+        """Write down now what the bus has accepted."""
+        if self._unmarked:
+            self._mark(())
+            crash_point("outbox.after_mark")
+
+    def mark_due_in(self) -> timedelta | None:
+        """How long `mark` may still wait; None when there is nothing to mark."""
+        return timedelta(seconds=max(0.0, self._mark_due - clock.monotonic())) if self._unmarked else None
+
     def stop(self) -> None:
-        """Let a standby take over at once."""
+        """Mark what is left and let a standby take over at once."""
         try:
+            self.mark()
             self._leadership.release()
-        except DatabaseError as error:  # then the lease runs out by itself
-            log.warning("relay.lease_kept", extra={"error": str(error)})
+        except DatabaseError as error:  # then it is published again, and the lease runs out by itself
+            log.warning("relay.stopped_unmarked", extra={"error": str(error), "events": len(self._unmarked)})
+
+    def _note(self, rows: Sequence[_Row], published: Published) -> None:
+        if not self._unmarked:
+            self._mark_due = clock.monotonic() + self._config.mark_interval.total_seconds()
+        self._unmarked += [row.id for row in rows if row.event_id in published.accepted]
+        refused = [(row, published.refused[row.event_id]) for row in rows if row.event_id in published.refused]
+        if refused or len(self._unmarked) >= self._config.batch or clock.monotonic() >= self._mark_due:
+            self._mark(refused)
+            crash_point("outbox.after_mark")
 
     def _pending(self) -> list[_Row]:
+        """The oldest live rows that this relay has not just published."""
         sql = Sql(self._config.database)
         now = clock.database_now(self._config.database)
-        rows = sql.rows(_PENDING, (sql.time(now), self._config.batch))
-        return [_Row(row[0], str(as_uuid(row[1])), *row[2:]) for row in rows]
+        rows = sql.rows(_PENDING, (sql.time(now), self._config.batch + len(self._unmarked)))
+        known = set(self._unmarked)
+        return [_Row(row[0], str(as_uuid(row[1])), *row[2:]) for row in rows if row[0] not in known]
 
-    def _mark(self, rows: Sequence[_Row], published: Published) -> None:
+    def _mark(self, refused: Sequence[tuple[_Row, str]]) -> None:
         """Write down what the bus said, in one short transaction of its own."""
-        accepted = [row.id for row in rows if row.event_id in published.accepted]
         now = clock.database_now(self._config.database)
         with transaction.atomic(using=self._config.database):
             sql = Sql(self._config.database)
-            if accepted:
-                places = marks(len(accepted))
-                sql.change(_DELIVERED.format(places), (sql.time(now), *accepted))
-                sql.change(_GONE.format(places), accepted)
-            for row in rows:
-                reason = published.refused.get(row.event_id)
-                if reason is not None:
-                    self._refuse(sql, row, reason)
+            if self._unmarked:
+                places = marks(len(self._unmarked))
+                sql.change(_DELIVERED.format(places), (sql.time(now), *self._unmarked))
+                sql.change(_GONE.format(places), self._unmarked)
+            for row, reason in refused:
+                self._refuse(sql, row, reason)
             self._leadership.hold()
+        self._unmarked = []
 
     def _refuse(self, sql: Sql, row: _Row, reason: str) -> None:
         """Let only this event's subject wait; give up on the event after so many attempts."""
@@ -163,6 +188,8 @@ class RelayLoop(Loop):
     def _turn(self, stop: threading.Event) -> timedelta | None:
         try:
             moved = self._relay.run_once()
+            if not moved and self._relay.mark_due_in() == timedelta(0):
+                self._relay.mark()
             self._gauges.measure()
             self._housekeeping.run_due()
         except (BusUnavailable, DatabaseError) as error:
@@ -171,7 +198,10 @@ class RelayLoop(Loop):
             stop.wait(outage_pause(self._failures, self._config).total_seconds())
             return None
         self._failures = 0
-        return None if moved else self._config.safety_poll
+        if moved:
+            return None
+        due_in = self._relay.mark_due_in()
+        return self._config.safety_poll if due_in is None else max(due_in, timedelta(milliseconds=1))
 
 
 def revive(*, using: str = "default") -> int:
