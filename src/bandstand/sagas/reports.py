@@ -1,9 +1,10 @@
-"""What the worker says of its sagas: log lines and metrics."""
+"""What the worker says of its sagas: metrics, and log lines in the context of what started them."""
 
 import logging
 from collections.abc import Iterable
 from datetime import datetime
 
+from bandstand import context
 from bandstand.observability import metrics
 from bandstand.sagas.protocol import Log, Outcome, SagaStatus
 from bandstand.sagas.runs import Run
@@ -27,10 +28,12 @@ def report_move(moved: Moved) -> None:
     run, state = moved.run, moved.state
     if moved.end is not None:
         _executions.labels(run.saga.name, state.status.value).inc()
-        log.info("saga.ended", extra={**_facts(run), "status": state.status.value, "reason": state.reason})
+        with context.bound(run.work()):
+            log.info("saga.ended", extra={**_facts(run), "status": state.status.value, "reason": state.reason})
     elif state.status is SagaStatus.COMPENSATION_FAILED and _has_failed(moved.lines):
         _executions.labels(run.saga.name, state.status.value).inc()
-        log.error("saga.parked", extra={**_facts(run), "attempt": state.attempt, "error": state.error})
+        with context.bound(run.work()):
+            log.error("saga.parked", extra={**_facts(run), "attempt": state.attempt, "error": state.error})
 
 
 def _has_failed(lines: Iterable[Log]) -> bool:
@@ -40,7 +43,8 @@ def _has_failed(lines: Iterable[Log]) -> bool:
 def report_loss(run: Run | None) -> None:
     """Say that another worker took a saga over."""
     if run is not None:
-        log.warning("saga.lease_lost", extra={**_facts(run), "epoch": run.epoch})
+        with context.bound(run.work()):
+            log.warning("saga.lease_lost", extra={**_facts(run), "epoch": run.epoch})
 
 
 def report_stuck(runs: Iterable[Run], now: datetime) -> None:

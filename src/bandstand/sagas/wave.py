@@ -162,12 +162,13 @@ def _follow_up(moved: Moved, end: End, now: datetime) -> EndingFailed | None:
     """Call the saga's `ended`, beside which the end is recorded."""
     saga = moved.run.saga
     if type(saga).ended is not Saga.ended:
-        try:
-            with transaction.atomic(), context.bound(moved.run.work()):
-                saga.ended(execution_of(moved.run, moved.state, moved.context, now))
-        except Exception as error:
-            log.exception("saga.end_failed", extra={"saga": saga.name, "saga_id": str(moved.run.id)})
-            answer = answer_of(error, local=True)
-            return EndingFailed(answer.error, answer.jitter)
+        with context.bound(moved.run.work()):
+            try:
+                with transaction.atomic():
+                    saga.ended(execution_of(moved.run, moved.state, moved.context, now))
+            except Exception as error:
+                log.exception("saga.end_failed", extra={"saga": saga.name, "saga_id": str(moved.run.id)})
+                answer = answer_of(error, local=True)
+                return EndingFailed(answer.error, answer.jitter)
     moved.end = end
     return None
