@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from bandstand import clock
+from bandstand.database.statements import Statement, insert_absent, update
 from bandstand.errors import NotFound
 from bandstand.events import publish
 from payments import events
@@ -81,7 +82,7 @@ def intend_cancel(*, key: str) -> Payment:
     if payment.state in (State.PENDING, State.CAPTURED) and not payment.cancel_requested:
         payment.cancel_requested, payment.updated_at = True, clock.now()
         payment.open_since = payment.updated_at
-        payment.save(update_fields=["cancel_requested", "open_since", "updated_at"])
+        update(payment, ["cancel_requested", "open_since", "updated_at"])
     return payment
 
 
@@ -150,12 +151,15 @@ def note_comparison(*, until: datetime) -> None:
 
 def _first_under(wanted: Payment) -> Payment:
     """Insert *wanted* unless its key is known; returns the row that stands, locked when it was there before."""
-    Payment.objects.bulk_create([wanted], ignore_conflicts=True)  # the unique key decides a race
-    return _locked(wanted.key)
+    return wanted if insert_absent(wanted) else _locked(wanted.key)  # the unique key decides a race
+
+
+# Every order pays for these several times, and the ORM would compose them anew each time.
+_LOCKED = Statement(Payment, "SELECT {columns} FROM {table} WHERE key = %s {lock}")
 
 
 def _locked(key: str) -> Payment:
-    payment = Payment.objects.select_for_update().filter(key=key).first()
+    payment = _LOCKED.first(key)
     if payment is None:
         raise NotFound
     return payment
@@ -172,7 +176,7 @@ def _settled_unless_cancelled(key: str, *, state: State, reason: str = "") -> tu
 def _settle(payment: Payment, *, state: State, reason: str = "") -> None:
     payment.state, payment.reason = state, reason[:64]
     payment.open_since, payment.updated_at = None, clock.now()
-    payment.save(update_fields=["state", "reason", "open_since", "updated_at"])
+    update(payment, ["state", "reason", "open_since", "updated_at"])
 
 
 def _complete(payment: Payment) -> tuple[UUID, int]:
