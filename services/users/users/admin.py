@@ -1,13 +1,32 @@
 """People as operators see them."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 
 from users.models import Session, User
 
 
+class _ReadOnly:
+    """Rows change by commands alone: these end sessions and publish events, a form would do neither."""
+
+    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:  # noqa: ARG002 - Django's signature
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin[User]):
-    """Read-mostly: passwords and sessions change by their commands alone."""
+class UserAdmin(_ReadOnly, admin.ModelAdmin[User]):
+    """People."""
 
     list_display = ["created_at", "username", "email", "is_active", "is_verified", "is_staff"]
     list_filter = ["is_active", "is_verified", "is_staff"]
@@ -16,7 +35,7 @@ class UserAdmin(admin.ModelAdmin[User]):
 
 
 @admin.register(Session)
-class SessionAdmin(admin.ModelAdmin[Session]):
+class SessionAdmin(_ReadOnly, admin.ModelAdmin[Session]):
     """Sign-ins."""
 
     list_display = ["created_at", "user", "expires_at", "ended_at"]

@@ -1,5 +1,7 @@
 """Tables of the users service: people, their profiles, their sessions, and mails that carry a secret link."""
 
+from uuid import UUID
+
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
@@ -14,6 +16,14 @@ class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
         """The user with this address."""
         return self.get(email__iexact=username)
+
+    def locked(self, user_id: UUID) -> "User | None":
+        """The user, unless deleted, locked until the transaction ends.
+
+        Whoever changes a user, their sessions or tokens takes this one lock first: nobody waits in a circle, and nobody
+        opens or refreshes a session while it is being ended.
+        """
+        return self.select_for_update().filter(pk=user_id, deleted_at__isnull=True).first()
 
 
 class User(AbstractBaseUser):
@@ -86,7 +96,10 @@ class Session(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["user"], name="session_open", condition=Q(ended_at__isnull=True))]
+        indexes = [
+            models.Index(fields=["user"], name="session_open", condition=Q(ended_at__isnull=True)),
+            models.Index(fields=["expires_at"], name="session_expiry"),
+        ]
 
 
 class RefreshToken(models.Model):
@@ -99,16 +112,21 @@ class RefreshToken(models.Model):
 
 
 class LinkMail(models.Model):
-    """A mail with a secret link that is still to be sent; the secret is made while sending and stored nowhere."""
+    """A mail from users that is still to be sent; a secret it carries is made while sending and stored nowhere.
+
+    It names an address, not a user: asking for a link costs the same whether or not somebody has the address.
+    """
 
     class Purpose(models.TextChoices):
-        """What the link is for."""
+        """What the mail is for."""
 
         VERIFY = "verify"
         RESET = "reset"
+        ADDRESS_TAKEN = "address_taken"
+        USERNAME_TAKEN = "username_taken"
 
     id = models.UUIDField(primary_key=True, default=clock.uuid7, editable=False)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="link_mails")
+    email = models.CharField(max_length=254)
     purpose = models.CharField(max_length=16, choices=Purpose.choices)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_at = models.DateTimeField(default=clock.now)

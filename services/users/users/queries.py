@@ -38,6 +38,11 @@ def user_by_email(email: str) -> User | None:
     return users().alias(address=Lower("email")).filter(address=email.lower()).first()
 
 
+def has_address(email: str) -> bool:
+    """Whether an account, even a deleted one, has this address in whatever case."""
+    return User.objects.alias(address=Lower("email")).filter(address=email.lower()).exists()
+
+
 def profile(user_id: UUID) -> UserProfile | None:
     """One person's profile, or None."""
     return UserProfile.objects.filter(user_id=user_id, user__deleted_at__isnull=True).first()

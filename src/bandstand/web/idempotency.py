@@ -26,6 +26,7 @@ import msgspec
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.crypto import salted_hmac
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -138,8 +139,10 @@ def begin(request: Request | HttpRequest, *, required: bool = False) -> Claim:
         sentence = "Required." if key is None else "Expected 8 to 255 of A-Z a-z 0-9 . _ : -"
         raise ValidationFailed(field_errors={"Idempotency-Key": [sentence]}, **{"in": "header"})
     plain: Any = getattr(request, "_request", request)
-    body = _body(request)
-    scope = _digest(_who(request) or f"anonymous:{_digest(body)}", plain.method, _route(plain), key)
+    who, body = _who(request), _body(request)
+    if not who:  # it may hold a password: what is stored must be no use to who would guess it
+        body = salted_hmac("bandstand.web.idempotency", body, algorithm="sha256").digest()
+    scope = _digest(who or f"anonymous:{_digest(body)}", plain.method, _route(plain), key)
     claim = _claimed(scope=scope, fingerprint=_digest(plain.path.rstrip("/"), plain.META.get("QUERY_STRING", ""), body))
     plain.idempotency_claim = claim
     return claim

@@ -1,13 +1,14 @@
 """Events that call for a mail or change an address."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
 
 from bandstand.events import Envelope, Event, consumer
 from notifications import commands
-from notifications.consumers.mailer import wake
+from notifications.consumers.mailer import mail_written
 from notifications.models import Kind
 
 
@@ -34,6 +35,11 @@ class Total:
     amount: int
     currency: str
 
+    def __str__(self) -> str:
+        """As people write it."""
+        units = Decimal(self.amount).scaleb(-_MINOR_DIGITS.get(self.currency, 2))
+        return f"{units:f} {self.currency}"
+
 
 class OrderConfirmed(Event, name="orders.order_confirmed.v1"):
     """An order went through."""
@@ -50,6 +56,11 @@ class OrderRejected(Event, name="orders.order_rejected.v1"):
     user_id: UUID
     reason: str
 
+
+_MINOR_DIGITS = dict.fromkeys(
+    ("BIF", "CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"), 0
+) | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
+"""ISO 4217 currencies whose unit has not a hundred parts."""
 
 _REASONS = {
     "insufficient_stock": "we do not have enough of what you ordered",
@@ -74,8 +85,7 @@ def learn_changed_address(event: UserUpdated, envelope: Envelope) -> None:
 @consumer(OrderConfirmed)
 def tell_confirmation(event: OrderConfirmed, envelope: Envelope) -> None:
     """Write the confirmation; it can never roll the order back."""
-    total = f"{event.total.amount / 100:.2f} {event.total.currency}"
-    text = f"Thank you. Your order {event.order_id} over {total} is confirmed.\n"
+    text = f"Thank you. Your order {event.order_id} over {event.total} is confirmed.\n"
     _write(envelope, user_id=event.user_id, kind=Kind.ORDER_CONFIRMED, subject="Your order is confirmed", text=text)
 
 
@@ -92,8 +102,9 @@ def learn_address(event: UserState, envelope: Envelope) -> None:
     commands.learn_recipient(
         user_id=event.user_id, email=event.email, username=event.username, sequence=envelope.sequence
     )
+    transaction.on_commit(mail_written.set)  # a mail may have been waiting for this address
 
 
 def _write(envelope: Envelope, *, user_id: UUID, kind: Kind, subject: str, text: str) -> None:
     commands.write_mail(event_id=envelope.id, user_id=user_id, kind=kind, subject=subject, text=text)
-    transaction.on_commit(wake.set)
+    transaction.on_commit(mail_written.set)

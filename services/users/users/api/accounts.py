@@ -1,6 +1,5 @@
 """Accounts and profiles: one's own, and everybody's for staff."""
 
-from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from users import commands, queries
 from users.api import schemas
 from users.config import users_config
 from users.errors import EmailTaken, UsernameTaken
-from users.models import User
+from users.models import User, UserProfile
 
 
 class StaffReadAnybodyPosts(Policy):
@@ -27,16 +26,6 @@ class StaffReadAnybodyPosts(Policy):
     def has_permission(self, request: Request, view: Any) -> bool:
         """Whether the method is open to the caller."""
         return request.method == "POST" or Staff().has_permission(request, view)
-
-
-class DeleteSelfOrElseStaffToo(SelfOrStaff):
-    """Oneself and staff; but only oneself may delete an account."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether the method is open to the caller; staff who would delete somebody else are refused."""
-        if request.method != "DELETE":
-            return super().has_permission(request, view)
-        return SelfOnly().has_permission(request, view)
 
 
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +38,11 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
 def user_tag(user: User) -> str:
     """The ETag of a user's present state."""
     return etags.etag(user.pk, user.updated_at)
+
+
+def profile_tag(profile: UserProfile) -> str:
+    """The ETag of a profile's present state."""
+    return etags.etag(profile.pk, profile.updated_at)
 
 
 class UsersView(StrictAPIView):
@@ -112,7 +106,7 @@ class MeView(StrictAPIView):
 class UserView(StrictAPIView):
     """`/users/{id}/`."""
 
-    permission_classes: list[type[Policy]] = [DeleteSelfOrElseStaffToo]
+    permission_classes: list[type[Policy]] = [SelfOrStaff]
     owner_kwarg = "user_id"
 
     @Endpoint(summary="Show a user", answers={200: schemas.UserAnswer}, etag=True)
@@ -128,12 +122,12 @@ class UserView(StrictAPIView):
         etag=True,
     )
     def put(self, request: Request, user_id: UUID) -> Response:
-        """Replace all writable fields."""
+        """Replace all writable fields; one that is not sent becomes empty."""
         return _update(request, user_id, partial=False)
 
     @Endpoint(
         summary="Change some of what a user may change",
-        body=schemas.UserAnswer,
+        body=schemas.UserAnswer(partial=True),
         answers={200: schemas.UserAnswer},
         errors=(UsernameTaken,),
         etag=True,
@@ -177,21 +171,21 @@ class ProfileView(StrictAPIView):
     permission_classes: list[type[Policy]] = [SelfOrStaff]
     owner_kwarg = "user_id"
 
-    @Endpoint(summary="Show a profile", answers={200: schemas.ProfileAnswer})
+    @Endpoint(summary="Show a profile", answers={200: schemas.ProfileAnswer}, etag=True)
     def get(self, request: Request, user_id: UUID) -> Response:  # noqa: ARG002 - REST framework's signature
         """Show what a person tells about themselves."""
         profile = queries.profile(user_id)
         if profile is None:
             raise NotFound
-        return Response(schemas.ProfileAnswer(profile).data)
+        return _shown_profile(profile)
 
-    @Endpoint(summary="Replace a profile", body=schemas.ProfileAnswer, answers={200: schemas.ProfileAnswer})
+    @Endpoint(summary="Replace a profile", body=schemas.ProfileAnswer, answers={200: schemas.ProfileAnswer}, etag=True)
     def put(self, request: Request, user_id: UUID) -> Response:
-        """Replace the profile."""
-        body = schemas.ProfileAnswer(data=request.data)
+        """Replace the profile; a field that is not sent becomes empty."""
+        check = etags.precondition(request, etag_of=profile_tag)
+        body = schemas.ProfileAnswer(data=request.data, context={"request": request})
         body.is_valid(raise_exception=True)
-        profile = commands.update_profile(user_id=user_id, changes=body.validated_data)
-        return Response(schemas.ProfileAnswer(profile).data)
+        return _shown_profile(commands.update_profile(user_id=user_id, changes=body.validated_data, check=check))
 
 
 class ChangePasswordView(StrictAPIView):
@@ -216,11 +210,10 @@ class ChangePasswordView(StrictAPIView):
 
 
 def _join(user: User) -> Response:
-    if not users_config().private_registration:
-        return Response(schemas.UserAnswer(commands.register_user(user=user)).data, status=201)
-    with suppress(EmailTaken, UsernameTaken):  # whoever has the address learns it by mail, the sender of this does not
-        commands.register_user(user=user)
-    return Response({}, status=202)
+    if users_config().private_registration:
+        commands.register_privately(user=user)
+        return Response({}, status=202)
+    return Response(schemas.UserAnswer(commands.register_user(user=user)).data, status=201)
 
 
 def _update(request: Request, user_id: UUID, *, partial: bool) -> Response:
@@ -232,6 +225,10 @@ def _update(request: Request, user_id: UUID, *, partial: bool) -> Response:
 
 def _shown(user: User) -> Response:
     return etags.tagged(Response(schemas.UserAnswer(user).data), user_tag(user))
+
+
+def _shown_profile(profile: UserProfile) -> Response:
+    return etags.tagged(Response(schemas.ProfileAnswer(profile).data), profile_tag(profile))
 
 
 def _user(user_id: UUID) -> User:

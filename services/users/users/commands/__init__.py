@@ -7,7 +7,9 @@ from users.commands.accounts import (
     deactivate_user,
     delete_user,
     prepare_user,
+    register_privately,
     register_user,
+    set_staff,
     update_profile,
     update_user,
 )
@@ -19,7 +21,7 @@ from users.commands.links import (
     settle_link_mail,
     verify_user,
 )
-from users.commands.sessions import Tokens, end_session, end_sessions, log_in, refresh
+from users.commands.sessions import Tokens, end_session, end_sessions, log_in, purge_sessions, refresh
 
 __all__ = [
     "NewUser",
@@ -34,10 +36,13 @@ __all__ = [
     "link_token",
     "log_in",
     "prepare_user",
+    "purge_sessions",
     "refresh",
+    "register_privately",
     "register_user",
     "request_reset",
     "reset_password",
+    "set_staff",
     "settle_link_mail",
     "update_profile",
     "update_user",

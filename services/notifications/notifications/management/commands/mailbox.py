@@ -3,6 +3,7 @@
 import json
 from argparse import ArgumentParser
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         """Write them."""
         found = queries.mails()
         if options["mail_id"]:
-            found = found.filter(pk=options["mail_id"])
+            found = found.filter(pk=_id(options["mail_id"]))
         mails = list(found[: options["limit"]])
         if options["mail_id"] and not mails:
             raise CommandError(f"there is no mail {options['mail_id']}")
@@ -36,10 +37,18 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(shown))
             return
         for mail in shown:
-            state = f"sent {mail['sent_at']}" if mail["sent_at"] else f"not sent yet {mail['error']}".rstrip()
+            waiting = mail["error"] or ("" if mail["to"] else "no address is known yet")
+            state = f"sent {mail['sent_at']}" if mail["sent_at"] else f"not sent yet {waiting}".rstrip()
             self.stdout.write(f"{mail['id']}  {mail['to'] or '(unknown)'}  {mail['subject']}  [{state}]")
             if options["mail_id"]:
                 self.stdout.write(f"\n{mail['text']}")
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise CommandError(f"{text} is no mail's id") from None
 
 
 def _present(mail: Mail, address: str) -> dict[str, Any]:
