@@ -73,7 +73,7 @@ def settings_in(environment: str, folder: Path, **variables: str) -> subprocess.
         "AUTH_SIGNING_KEY": "{}",
         "AUTH_TRUST_FILE": str(trust),
     }
-    program = "import users.settings as s; print(s.PASSWORD_HASHERS[0], s.EMAIL_BACKEND if hasattr(s, 'EMAIL_BACKEND') else '')"
+    program = "from users import settings; print(settings.PASSWORD_HASHERS[0])"
     env = {**os.environ, **production, "SERVICE_ENVIRONMENT": environment, **variables}
     return subprocess.run(
         [sys.executable, "-c", program], env=env, cwd=folder, capture_output=True, text=True, check=False
