@@ -133,13 +133,16 @@ def test_silence_after_the_request_times_out_as_sent(send: Send) -> None:
     assert error.sent is True  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("whole", [b"HTTP/1.1 200 OK\r\nX-Slow: yes\r\n", answer(b"x" * 100)])
-def test_an_answer_that_trickles_does_not_outlive_the_total_timeout(send: Send, whole: bytes) -> None:
-    """A timeout for each read alone would be renewed by every byte."""
+@pytest.mark.parametrize("at_once", [0, 20, 90, 200])
+@pytest.mark.parametrize("length", [b"Content-Length: 500", b"Transfer-Encoding: chunked"])
+def test_an_answer_that_trickles_does_not_outlive_the_total_timeout(send: Send, at_once: int, length: bytes) -> None:
+    """A timeout for each read alone would be renewed by every byte, be it of the headers or of the body."""
+    whole = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + length + b"\r\n\r\n" + b"1\r\nx\r\n" * 80
 
     def script(connection: Connection) -> None:
         connection.request()
-        connection.trickle(whole, every=0.05)
+        connection.send(whole[:at_once])
+        connection.trickle(whole[at_once:], every=0.05)
         connection.done.wait(10)
 
     started = perf_counter()

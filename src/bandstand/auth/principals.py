@@ -30,12 +30,14 @@ from bandstand.auth.tokens import (
 from bandstand.config import identity, section
 from bandstand.context import Principal
 from bandstand.errors import NotAuthenticated, PermissionDenied
+from bandstand.observability.metrics import counter
 
 __all__ = ["Verifier", "authenticate_service", "authenticate_user", "key_ring", "service_verifier", "user_verifier"]
 
 log = logging.getLogger(__name__)
 
 _LONGEST_CACHED = timedelta(seconds=60)
+_refusals = counter("bandstand_auth_refusals_total", "Tokens refused, by what was wrong with them.", ("reason",))
 
 
 class _Verified(NamedTuple):
@@ -124,6 +126,7 @@ def _authenticated(header: str, verifier: Verifier) -> Principal:
     try:
         return verifier.principal(token if scheme.lower() == "bearer" else "")
     except TokenRefused as error:
+        _refusals.labels(error.reason).inc()
         log.info("auth.token_refused", extra={"reason": error.reason})
         raise NotAuthenticated from error
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, IncompleteRead, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, IncompleteRead, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as AnyTimeoutError
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -192,7 +192,9 @@ def _manager(pool_size: int) -> PoolManager:
 
 
 def _mapped(error: HTTPError) -> ServiceError:
-    never_connected = isinstance(error, NewConnectionError | ConnectTimeoutError)
+    # urllib3 hands on why the handshake failed as the first argument.
+    distrusted = isinstance(error, SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError)
+    never_connected = distrusted or isinstance(error, NewConnectionError | ConnectTimeoutError)
     late = isinstance(error, AnyTimeoutError) and not isinstance(error, NewConnectionError)
     # A body that the other side does not take is reported as an aborted connection with the timeout inside.
     late = late or any(isinstance(cause, TimeoutError) for cause in error.args)
