@@ -26,13 +26,15 @@ def run(title: str, arguments: list[str], settings: str) -> bool:
 
 def main() -> int:
     """Run the suites one after another; the library first, the fleet last."""
-    slow = ["fleet", "seed"]
+    slow = ["fleet", "security", "seed"]
     quick = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").iterdir()) if _holds_tests(path, slow)]
     passed = [run("library", quick, "tests.project.settings")]
     passed += [
         run(service.name, [f"services/{service.name}/tests"], f"{service.name}.settings") for service in SERVICES
     ]
-    passed.append(run("seeds and fleet", ["tests/seed", "tests/fleet"], "tests.project.settings"))
+    passed.append(
+        run("seeds, fleet and attacks", ["tests/seed", "tests/fleet", "tests/security"], "tests.project.settings")
+    )
     return 0 if all(passed) else 1
 
 

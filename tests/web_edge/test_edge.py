@@ -64,6 +64,15 @@ def test_probes_are_answered_whatever_the_host(client: Client, lines: Lines, pat
         assert client.get("/ok", headers={"Host": "10.0.0.7"}).status_code == 400
 
 
+def test_a_host_that_is_not_ours_is_refused_where_no_other_middleware_asks(client: Client, settings: Settings) -> None:
+    settings.MIDDLEWARE = ["bandstand.web.middleware.EdgeMiddleware"]
+    for host in ("evil.example", "testserver.evil.example", "testserver@evil.example", "[::1", "a b", "testserver:x"):
+        refused = client.get("/ok", headers={"Host": host})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+    for host in ("testserver", "testserver:8000", "TESTSERVER", "testserver"):
+        assert client.get("/ok", headers={"Host": host}).status_code == 200
+
+
 @pytest.mark.django_db
 def test_draining_turns_readiness_and_nothing_else(client: Client) -> None:
     begin_drain()

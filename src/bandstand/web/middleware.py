@@ -42,7 +42,8 @@ class EdgeMiddleware:
             probe = PROBES.get(request.path_info)
             if probe is not None:
                 return visit.identified(probe(request))
-            return visit.finished(visit.refusal() if visit.is_too_late else self.get_response(request))
+            refusal = visit.refusal()
+            return visit.finished(self.get_response(request) if refusal is None else refusal)
         except Exception as error:  # noqa: BLE001 - the last net: Django's own handlers failed
             return visit.finished(visit.fault(error))
         finally:
@@ -54,7 +55,8 @@ class EdgeMiddleware:
             probe = PROBES.get(request.path_info)
             if probe is not None:
                 return visit.identified(await sync_to_async(probe, thread_sensitive=False)(request))
-            return visit.finished(visit.refusal() if visit.is_too_late else await self.get_response(request))
+            refusal = visit.refusal()
+            return visit.finished(await self.get_response(request) if refusal is None else refusal)
         except CancelledError:  # the client went away
             visit.abandoned()
             raise

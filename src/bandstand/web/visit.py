@@ -6,6 +6,7 @@ This runs around every request, so it is written flat: what looks like a missing
 import logging
 from functools import lru_cache
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from msgspec import UNSET, UnsetType
@@ -24,23 +25,38 @@ __all__ = ["Edge", "Visit"]
 _LONGEST_TIMEOUT_MS = 3_600_000
 _PATH_LIMIT, _AGENT_LIMIT = 512, 200
 _CLIENT_CLOSED_REQUEST = 499
+_MOST_HOSTS = 64
 
 
 class Edge:
     """What is the same for every request of a process."""
 
-    __slots__ = ("environment", "service", "trusted_proxies", "version")
+    __slots__ = ("_own_hosts", "environment", "service", "trusted_proxies", "version")
 
     def __init__(self) -> None:
         who = identity()
         self.service, self.version, self.environment = who.name, who.version, who.environment
         self.trusted_proxies = web_settings().trusted_proxies
+        self._own_hosts: set[str] = set()
+
+    def is_addressed(self, request: HttpRequest) -> bool:
+        """Whether `ALLOWED_HOSTS` has the host that *request* names; nothing else in the chain asks for certain."""
+        host: str = request.META.get("HTTP_HOST", "")
+        if host in self._own_hosts:
+            return True
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return False
+        if host and len(self._own_hosts) < _MOST_HOSTS:  # Django's check costs more than the rest of a visit
+            self._own_hosts.add(host)
+        return True
 
 
 class Visit(queries.QueryTally):
     """Opens the context of a request when made; `finished` writes it down, `leave` closes it."""
 
-    __slots__ = ("_edge", "_previous", "_request", "_started", "context", "is_too_late")
+    __slots__ = ("_edge", "_is_too_late", "_previous", "_request", "_started", "context")
 
     def __init__(self, request: HttpRequest, *, edge: Edge) -> None:
         meta = request.META
@@ -50,7 +66,7 @@ class Visit(queries.QueryTally):
         self.query_seconds = 0.0
         self._started = started = clock.monotonic()
         timeout_ms = _timeout_ms(meta["HTTP_X_TIMEOUT_MS"]) if "HTTP_X_TIMEOUT_MS" in meta else None
-        self.is_too_late = timeout_ms == 0
+        self._is_too_late = timeout_ms == 0
         trace = context.parse_traceparent(meta.get("HTTP_TRACEPARENT"))
         trace_id, parent, sampled = (context.new_id(), "", True) if trace is None else trace
         correlation_id: str = meta.get("HTTP_X_CORRELATION_ID", "")
@@ -68,9 +84,14 @@ class Visit(queries.QueryTally):
         queries.count_into(self)
         metering.enter()
 
-    def refusal(self) -> HttpResponseBase:
-        """The answer to a request whose caller waits no longer: doing the work would help nobody."""
-        return self.problem(errors.DeadlineExceeded("The deadline had passed when the request arrived.", sent=False))
+    def refusal(self) -> HttpResponseBase | None:
+        """The answer to a request that no view should see: meant for another host, or by a caller who has left."""
+        if not self._edge.is_addressed(self._request):
+            return self.problem(errors.ValidationFailed("The Host header names no host of this service."))
+        if self._is_too_late:  # doing the work would help nobody
+            late = "The deadline had passed when the request arrived."
+            return self.problem(errors.DeadlineExceeded(late, sent=False))
+        return None
 
     def fault(self, error: Exception) -> HttpResponseBase:
         """The answer to what escaped even Django's handlers: the cause goes to the log, never to the caller."""

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bandstand.auth.rest import Policy, SelfOnly, SelfOrStaff, SignedIn, Staff, principal_of
+from bandstand.auth.rest import Policy, Public, SelfOnly, SelfOrStaff, SignedIn, Staff, principal_of
 from bandstand.errors import NotFound
 from bandstand.web import etags, idempotency
 from bandstand.web.openapi import Endpoint
@@ -18,14 +18,6 @@ from users.api import schemas
 from users.config import users_config
 from users.errors import EmailTaken, UsernameTaken
 from users.models import User, UserProfile
-
-
-class StaffReadAnybodyPosts(Policy):
-    """Anybody may join, staff may list."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether the method is open to the caller."""
-        return request.method == "POST" or Staff().has_permission(request, view)
 
 
 class SearchQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +40,11 @@ def profile_tag(profile: UserProfile) -> str:
 class UsersView(StrictAPIView):
     """`/users/`."""
 
-    permission_classes: list[type[Policy]] = [StaffReadAnybodyPosts]
+    permission_classes = [Staff]
+
+    def get_permissions(self) -> list[Any]:
+        """Let anybody join; what the rest shows is for staff."""
+        return [Public()] if self.request.method == "POST" else [Staff()]
 
     @Endpoint(summary="List users", answers={200: schemas.UserAnswer(many=True)}, paginated=True)
     def get(self, request: Request) -> Response:
