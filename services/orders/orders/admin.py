@@ -1,29 +1,45 @@
-"""Orders as operators see them."""
+"""Orders in Django's admin: to be read, never written, since an order moves by its saga alone."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 
 from orders.models import Order, OrderHistory, OrderLine
 
+__all__ = ["OrderAdmin"]
 
-class LineInline(admin.TabularInline[OrderLine, Order]):
+
+class _ReadOnly:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+
+class LineInline(_ReadOnly, admin.TabularInline[OrderLine, Order]):
     """The lines of an order."""
 
     model = OrderLine
-    extra = 0
 
 
-class HistoryInline(admin.TabularInline[OrderHistory, Order]):
+class HistoryInline(_ReadOnly, admin.TabularInline[OrderHistory, Order]):
     """The history of an order."""
 
     model = OrderHistory
-    extra = 0
 
 
 @admin.register(Order)
-class OrderAdmin(admin.ModelAdmin[Order]):
-    """Read-mostly: an order moves by its saga alone."""
+class OrderAdmin(_ReadOnly, admin.ModelAdmin[Order]):
+    """Orders with lines and history, without the means of payment."""
 
-    list_display = ["created_at", "id", "user_id", "status", "reason", "total_minor", "currency"]
-    list_filter = ["status", "reason"]
-    search_fields = ["id", "user_id"]
-    inlines = [LineInline, HistoryInline]
+    list_display = ("created_at", "id", "user_id", "status", "reason", "total_minor", "currency")
+    list_filter = ("status", "reason")
+    search_fields = ("id", "user_id")
+    exclude = ("payment_method",)
+    inlines = (LineInline, HistoryInline)
+    show_full_result_count = False

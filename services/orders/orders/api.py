@@ -17,8 +17,8 @@ from bandstand.web.openapi import Endpoint
 from bandstand.web.serializers import StrictSerializer
 from bandstand.web.views import StrictAPIView
 from orders import clients, commands, queries
-from orders.errors import MixedCurrencies, OrderFinal, UnknownProduct
-from orders.models import Order
+from orders.errors import MixedCurrencies, OrderFinal, TotalTooLarge, UnknownProduct
+from orders.models import CatalogueProduct, Order
 
 _MOST_LINES = 50
 
@@ -42,6 +42,10 @@ class PlaceOrder(StrictSerializer):
         if len({item["product_id"] for item in items}) < len(items):
             raise rest.ValidationError("Name each product once.")
         return items
+
+
+class Nothing(StrictSerializer):
+    """A body without fields."""
 
 
 class Line(StrictSerializer):
@@ -74,7 +78,7 @@ class OrderAnswer(StrictSerializer):
     total = MoneyField(columns=("total_minor", "currency"))
     created_at = DateTimeField()
     updated_at = DateTimeField()
-    history = HistoryEntry(many=True, source="history.all")
+    history = HistoryEntry(many=True, source="told")
 
 
 class Statistic(StrictSerializer):
@@ -126,22 +130,24 @@ class OrdersView(StrictAPIView):
         summary="Place an order; its status follows",
         body=PlaceOrder,
         answers={202: OrderAnswer},
-        errors=(UnknownProduct, MixedCurrencies),
+        errors=(UnknownProduct, MixedCurrencies, TotalTooLarge),
         idempotency="required",
     )
     def post(self, request: Request) -> HttpResponseBase:
         """Place an order: 202, the order is pending."""
+        body = PlaceOrder(data=request.data)
+        body.is_valid(raise_exception=True)
         claim = idempotency.begin(request, required=True)
         if claim.replay is not None:
             return claim.replay
-        body = PlaceOrder(data=request.data)
-        body.is_valid(raise_exception=True)
         wish = body.validated_data
-        _learn_missing([item["product_id"] for item in wish["items"]])
+        lines = [commands.WishedLine(**item) for item in wish["items"]]
+        catalogue = _catalogue([line.product_id for line in lines])
         with claim.answering() as answer:
             order = commands.place_order(
                 user_id=UUID(_principal(request).id),
-                lines=[commands.WishedLine(**item) for item in wish["items"]],
+                lines=lines,
+                catalogue=catalogue,
                 payment_method=wish["payment_method"],
                 note=wish["note"],
             )
@@ -155,10 +161,11 @@ class OrderView(StrictAPIView):
     permission_classes = [SignedIn]
 
     @Endpoint(summary="Show an order with its history", answers={200: OrderAnswer}, etag=True)
-    def get(self, request: Request, order_id: UUID) -> Response:
+    def get(self, request: Request, order_id: UUID) -> HttpResponseBase:
         """Show one order."""
         order = _own_order(request, order_id)
-        return etags.tagged(Response(OrderAnswer(order).data), etags.etag(order.pk, order.updated_at))
+        tag = etags.etag(order.pk, order.revision)
+        return etags.not_modified(request, tag) or etags.tagged(Response(OrderAnswer(order).data), tag)
 
 
 class CancelView(StrictAPIView):
@@ -169,6 +176,7 @@ class CancelView(StrictAPIView):
     @Endpoint(summary="Wish to cancel a pending order", answers={202: OrderAnswer}, errors=(OrderFinal,))
     def post(self, request: Request, order_id: UUID) -> Response:
         """Record the wish; the order may still end confirmed if the payment has passed."""
+        Nothing(data=request.data).is_valid(raise_exception=True)
         order = _own_order(request, order_id)
         commands.request_cancellation(order_id=order.id)
         return Response(OrderAnswer(_own_order(request, order_id)).data, status=202)
@@ -223,19 +231,22 @@ def _own_order(request: Request, order_id: UUID) -> Order:
     return order
 
 
-def _learn_missing(product_ids: list[UUID]) -> None:
-    """Ask products for what the replica does not know yet; never inside a transaction."""
+def _catalogue(product_ids: list[UUID]) -> dict[UUID, CatalogueProduct]:
+    """What the replica says, after products was asked for what it does not know. Raises UnknownProduct."""
     known = queries.catalogue(product_ids)
-    for product_id in product_ids:
-        if product_id not in known and (state := clients.product(product_id)) is not None:
-            commands.learn_product(
-                news=commands.ProductNews(
-                    product_id=state.id,
-                    sku=state.sku,
-                    name=state.name,
-                    price_minor=state.price.amount,
-                    currency=state.price.currency,
-                    is_active=state.is_active,
-                    sequence=0,
-                )
-            )
+    missing = [product_id for product_id in product_ids if product_id not in known]
+    for product_id in missing:
+        state = clients.product(product_id)
+        if state is None:  # one is enough: a made-up order costs products one look
+            raise UnknownProduct("Some products are not in the catalogue.", product_ids=[str(product_id)])
+        news = commands.ProductNews(
+            product_id=state.id,
+            sku=state.sku,
+            name=state.name,
+            price_minor=state.price.amount,
+            currency=state.price.currency,
+            is_active=state.is_active,
+            sequence=0,
+        )
+        commands.learn_product(news=news)
+    return queries.catalogue(product_ids) if missing else known

@@ -3,10 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
-from bandstand.client import ServiceClient
-from bandstand.errors import NotFound
+from bandstand.client import Reply, ServiceClient
+from bandstand.errors import ExternalServiceError, NotFound, ServiceUnavailable
+
+T = TypeVar("T")
 
 _users = ServiceClient("users")
 _products = ServiceClient("products", anonymous=True)
@@ -53,6 +56,16 @@ class ReservationLine:
     quantity: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class PaymentState:
+    """What payments says of a key; what else it answers (while it is busy) leaves the fields empty."""
+
+    key: str = ""
+    state: str = ""
+    amount: int = 0
+    currency: str = ""
+
+
 def user(user_id: str) -> UserState:
     """The user's present state. Raises NotFound."""
     return _users.get(f"/internal/v1/users/{user_id}/", into=UserState, timeout=_QUICK).data
@@ -86,18 +99,32 @@ def commit(key: str) -> None:
     _inventory.post(f"/internal/v1/reservations/{key}/commit/", idempotency_key=key, timeout=_QUICK)
 
 
-def capture(key: str, *, order_id: str, user_id: str, amount: int, currency: str, payment_method: str) -> None:
-    """Take the money under *key*, once however often it is asked. Raises PaymentDeclined, Conflict."""
+def capture(key: str, *, order_id: str, user_id: str, money: Price, payment_method: str) -> None:
+    """Take the money under *key*, once however often it is asked. Raises PaymentDeclined, Conflict.
+
+    An answer about other money is none: the outcome is unknown.
+    """
     body = {
         "order_id": order_id,
         "user_id": user_id,
-        "amount": amount,
-        "currency": currency,
+        "amount": money.amount,
+        "currency": money.currency,
         "payment_method": payment_method,
     }
-    _payments.put(f"/internal/v1/payments/{key}/", body=body, timeout=_PAYMENT)
+    taken = _asked_once(
+        _payments.put(f"/internal/v1/payments/{key}/", body=body, into=PaymentState, answers=(503,), timeout=_PAYMENT)
+    )
+    if taken != PaymentState(key=key, state="captured", amount=money.amount, currency=money.currency):
+        raise ExternalServiceError("Payments confirmed something else.", service_name=_payments.target)
 
 
 def cancel_payment(key: str) -> None:
     """Cancel or refund what *key* captured; a capture that arrives later is refused. Idempotent."""
-    _payments.delete(f"/internal/v1/payments/{key}/", timeout=_PAYMENT)
+    _asked_once(_payments.delete(f"/internal/v1/payments/{key}/", answers=(503,), timeout=_PAYMENT))
+
+
+def _asked_once(reply: Reply[T]) -> T:
+    """The answer's body. Payments that is busy is asked again by the saga later, not by a thread that waits for it."""
+    if reply.status == 503:
+        raise ServiceUnavailable(service_name=_payments.target)
+    return reply.data

@@ -1,7 +1,7 @@
 """Writes of the orders service: one transaction, one decision, its events."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -9,9 +9,12 @@ from django.db import connection, transaction
 from bandstand import clock
 from bandstand.errors import NotFound
 from bandstand.events import publish
-from orders import events, queries
-from orders.errors import MixedCurrencies, OrderFinal, UnknownProduct
+from orders import events
+from orders.errors import MixedCurrencies, OrderFinal, TotalTooLarge, UnknownProduct
 from orders.models import CatalogueProduct, Order, OrderHistory, OrderLine, Status
+
+_LARGEST_TOTAL = 2**53
+_WISH = "cancellation requested"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,33 +38,42 @@ class ProductNews:
     sequence: int
 
 
-@transaction.atomic
-def place_order(*, user_id: UUID, lines: Collection[WishedLine], payment_method: str, note: str = "") -> Order:
-    """Accept an order at the prices of the catalogue replica; its saga begins in the same commit.
+# Nested transactions are flat where every order passes: a savepoint would cost two statements and protect nothing.
+@transaction.atomic(savepoint=False)
+def place_order(
+    *,
+    user_id: UUID,
+    lines: Collection[WishedLine],
+    catalogue: Mapping[UUID, CatalogueProduct],
+    payment_method: str,
+    note: str = "",
+) -> Order:
+    """Accept an order at the prices of *catalogue*, as it was read just now; its saga begins in the same commit.
 
-    Raises UnknownProduct and MixedCurrencies.
+    Raises UnknownProduct, MixedCurrencies and TotalTooLarge.
     """
-    known = _sold([line.product_id for line in lines])
-    priced = _priced(lines, known)
+    priced = _priced(lines, _sold(lines, catalogue))
     order = Order(
         user_id=user_id,
         payment_method=payment_method,
         note=note,
         total_minor=sum(line.line_total_minor for line in priced),
-        currency=_currency(known),
+        currency=priced[0].currency,
     )
+    if order.total_minor > _LARGEST_TOTAL:
+        raise TotalTooLarge
     order.save(force_insert=True)
     for line in priced:
         line.order = order
     OrderLine.objects.bulk_create(priced)
-    _remember(order, seq=1, detail="placed")
+    order.priced_lines, order.told = priced, [_remember(order, detail="placed")]
     publish(
         events.OrderPlaced(order_id=order.id, user_id=order.user_id, total=_total(order), lines=_event_lines(priced))
     )
     return order
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def confirm_order(*, order_id: UUID) -> None:
     """Move a pending order to confirmed; a confirmed one stays as it is. Raises OrderFinal for any other end."""
     order = _locked(order_id)
@@ -96,32 +108,23 @@ def cancel_order(*, order_id: UUID, reason: str) -> None:
 
 @transaction.atomic
 def request_cancellation(*, order_id: UUID) -> Order:
-    """Record the wish to cancel a pending order; its saga decides. Raises OrderFinal."""
+    """Record the wish to cancel a pending order; its saga decides. Wishing twice is wishing once. Raises OrderFinal."""
     order = _locked(order_id)
     if order.is_final:
         raise OrderFinal
-    _remember(order, seq=queries.last_seq(order.id) + 1, detail="cancellation requested")
-    publish(events.OrderCancellationRequested(order_id=order.id))
+    if not order.history.filter(detail=_WISH).exists():
+        _change(order)
+        _remember(order, detail=_WISH)
+        publish(events.OrderCancellationRequested(order_id=order.id))
     return order
 
 
 @transaction.atomic
 def learn_product(*, news: ProductNews) -> None:
     """Take over the state of a product unless something newer is known."""
-    known = CatalogueProduct.objects.select_for_update().filter(product_id=news.product_id).first()
-    if known is not None and known.sequence >= news.sequence:
-        return
-    CatalogueProduct.objects.update_or_create(
-        product_id=news.product_id,
-        defaults={
-            "sku": news.sku,
-            "name": news.name,
-            "price_minor": news.price_minor,
-            "currency": news.currency,
-            "is_active": news.is_active,
-            "sequence": news.sequence,
-        },
-    )
+    state = asdict(news)
+    CatalogueProduct.objects.bulk_create([CatalogueProduct(**state)], ignore_conflicts=True)
+    CatalogueProduct.objects.filter(product_id=news.product_id, sequence__lt=news.sequence).update(**state)
 
 
 @transaction.atomic
@@ -137,7 +140,7 @@ def count_order(*, order_id: UUID, left: Status | None, entered: Status) -> None
     moves = [(entered, 1)] if left is None else [(left, -1), (entered, 1)]
     day = "(created_at AT TIME ZONE 'UTC')::date" if connection.vendor == "postgresql" else "date(created_at)"
     key = Order._meta.pk.get_db_prep_value(order_id, connection)  # noqa: SLF001 - Django's documented model API
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         for status, sign in moves:
             cursor.execute(_COUNT.format(day=day), [status, sign, sign, key])
 
@@ -152,33 +155,34 @@ SET count = orders_dailystatistic.count + excluded.count,
 """
 
 
-def _sold(product_ids: Collection[UUID]) -> dict[UUID, CatalogueProduct]:
-    known = {key: product for key, product in queries.catalogue(product_ids).items() if product.is_active}
-    missing = [str(product_id) for product_id in product_ids if product_id not in known]
+def _sold(lines: Collection[WishedLine], catalogue: Mapping[UUID, CatalogueProduct]) -> Mapping[UUID, CatalogueProduct]:
+    wished = {line.product_id: catalogue.get(line.product_id) for line in lines}
+    sold = {key: product for key, product in wished.items() if product is not None and product.is_active}
+    missing = [str(product_id) for product_id in wished if product_id not in sold]
     if missing:
         raise UnknownProduct("Some products are not in the catalogue.", product_ids=missing)
-    return known
-
-
-def _priced(lines: Collection[WishedLine], known: Mapping[UUID, CatalogueProduct]) -> list[OrderLine]:
-    return [
-        OrderLine(
-            position=position,
-            product_id=line.product_id,
-            sku=known[line.product_id].sku,
-            name=known[line.product_id].name,
-            quantity=line.quantity,
-            unit_price_minor=known[line.product_id].price_minor,
-        )
-        for position, line in enumerate(lines, start=1)
-    ]
-
-
-def _currency(known: Mapping[UUID, CatalogueProduct]) -> str:
-    currencies = {product.currency for product in known.values()}
-    if len(currencies) != 1:
+    currencies = {product.currency for product in sold.values()}
+    if len(currencies) > 1:
         raise MixedCurrencies("One order has one currency.", currencies=sorted(currencies))
-    return currencies.pop()
+    return sold
+
+
+def _priced(lines: Collection[WishedLine], sold: Mapping[UUID, CatalogueProduct]) -> list[OrderLine]:
+    priced = []
+    for position, line in enumerate(lines, start=1):
+        product = sold[line.product_id]
+        priced.append(
+            OrderLine(
+                position=position,
+                product_id=line.product_id,
+                sku=product.sku,
+                name=product.name,
+                quantity=line.quantity,
+                unit_price_minor=product.price_minor,
+            )
+        )
+        priced[-1].currency = product.currency
+    return priced
 
 
 def _locked(order_id: UUID) -> Order:
@@ -191,13 +195,20 @@ def _locked(order_id: UUID) -> Order:
 def _end(order: Order, *, status: Status, reason: str) -> None:
     if order.is_final:
         raise OrderFinal(f"The order is {order.status}.")
-    order.status, order.reason, order.updated_at = status, reason, clock.now()
-    order.save(update_fields=["status", "reason", "updated_at"])
-    _remember(order, seq=queries.last_seq(order.id) + 1, detail=reason)
+    order.status, order.reason = status, reason
+    _change(order)
+    _remember(order, detail=reason)
 
 
-def _remember(order: Order, *, seq: int, detail: str) -> None:
-    OrderHistory.objects.create(order=order, seq=seq, status=order.status, detail=detail, at=order.updated_at)
+def _change(order: Order) -> None:
+    order.revision, order.updated_at = order.revision + 1, clock.now()
+    order.save(update_fields=["status", "reason", "revision", "updated_at"])
+
+
+def _remember(order: Order, *, detail: str) -> OrderHistory:
+    entry = OrderHistory(order=order, seq=order.revision, status=order.status, detail=detail, at=order.updated_at)
+    entry.save(force_insert=True)
+    return entry
 
 
 def _total(order: Order) -> events.Total:

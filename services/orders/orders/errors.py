@@ -15,6 +15,13 @@ class MixedCurrencies(BusinessRuleViolated):
     rule = "mixed_currencies"
 
 
+class TotalTooLarge(BusinessRuleViolated):
+    """The order costs more than can be paid at once."""
+
+    rule = "total_too_large"
+    sentence = "The order costs more than can be paid at once."
+
+
 class OrderFinal(Conflict):
     """The order has ended and cannot be cancelled any more."""
 

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.functional import cached_property
 
 from bandstand import clock
 
@@ -28,7 +29,7 @@ class CatalogueProduct(models.Model):
 
 
 class Order(models.Model):
-    """One order. Owner, prices and total are the server's."""
+    """One order. Owner, prices and total are the server's; `revision` counts the lines of its history."""
 
     id = models.UUIDField(primary_key=True, default=clock.uuid7, editable=False)
     user_id = models.UUIDField()
@@ -38,6 +39,7 @@ class Order(models.Model):
     note = models.CharField(max_length=500, default="", blank=True)
     total_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
+    revision = models.PositiveSmallIntegerField(default=1)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(default=clock.now, editable=False)
 
@@ -58,13 +60,21 @@ class Order(models.Model):
             ),
         ]
 
-    @property
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @cached_property
     def priced_lines(self) -> list["OrderLine"]:
         """The lines, each told the currency of the order."""
         lines = list(self.lines.all())
         for line in lines:
             line.currency = self.currency
         return lines
+
+    @cached_property
+    def told(self) -> list["OrderHistory"]:
+        """What happened to the order, oldest first."""
+        return list(self.history.all())
 
     @property
     def is_final(self) -> bool:

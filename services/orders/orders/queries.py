@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from django.db.models import Max, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 
-from orders.models import CatalogueProduct, DailyStatistic, Order, OrderHistory, OrderLine, Status
+from orders.models import CatalogueProduct, DailyStatistic, Order, OrderHistory, OrderLine
 
 
 def orders(*, of_user: UUID | None = None, status: str | None = None) -> "QuerySet[Order]":
@@ -19,22 +19,16 @@ def orders(*, of_user: UUID | None = None, status: str | None = None) -> "QueryS
     return found if status is None else found.filter(status=status)
 
 
+def order(order_id: UUID) -> Order:
+    """One order without lines and history. Raises Order.DoesNotExist."""
+    return Order.objects.get(pk=order_id)
+
+
 def catalogue(product_ids: Collection[UUID]) -> dict[UUID, CatalogueProduct]:
     """The known products among *product_ids*, retired ones included."""
     return CatalogueProduct.objects.in_bulk(list(product_ids))
 
 
-def last_seq(order_id: UUID) -> int:
-    """The number of the last line in an order's history."""
-    found = OrderHistory.objects.filter(order_id=order_id).aggregate(last=Max("seq"))["last"]
-    return int(found or 0)
-
-
 def statistics() -> "QuerySet[DailyStatistic]":
     """Days with orders, newest first, one row for each status that occurs."""
     return DailyStatistic.objects.filter(count__gt=0)
-
-
-def is_known_status(value: str) -> bool:
-    """Whether orders can have this status."""
-    return value in Status.values

@@ -1,5 +1,6 @@
 """How an order is processed: validate the user, hold stock, take the money, sell the stock, confirm."""
 
+import logging
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,13 @@ from orders import clients, commands, queries
 from orders.config import orders_config
 from orders.events import OrderCancellationRequested, OrderPlaced
 
+log = logging.getLogger(__name__)
+
+# Participants' refusals carry these names themselves: a rule, a conflict, or the code of their error.
 _REJECTIONS = frozenset({"insufficient_stock", "payment_declined", "user_inactive", "user_unknown"})
+_CANCELLATIONS = frozenset({"requested", "deadline"})
+
+_config = orders_config()
 
 
 def validate_user(call: StepCall) -> None:
@@ -27,8 +34,10 @@ def reserve_stock(call: StepCall) -> None:
     """Hold the order's units; repeated while the saga lives, which renews the hold."""
     lines = [clients.ReservationLine(**line) for line in call.context["lines"]]
     try:
-        clients.reserve(call.key, order_id=call.context["order_id"], lines=lines, ttl=orders_config().reservation_ttl)
-    except Conflict as error:
+        clients.reserve(call.key, order_id=call.context["order_id"], lines=lines, ttl=_config.reservation_ttl)
+    except NotFound as error:  # inventory has not heard of the product yet: it has no stock
+        raise StepRefused("insufficient_stock") from error
+    except Conflict as error:  # the hold ran out while nobody renewed it
         raise StepRefused("deadline") from error
 
 
@@ -39,17 +48,16 @@ def release_stock(call: StepCall) -> None:
 
 def capture_payment(call: StepCall) -> None:
     """Take the money. The payment method is read from the order, it is in no event and no saga."""
-    order = queries.orders().get(pk=UUID(call.context["order_id"]))
+    order = queries.order(UUID(call.context["order_id"]))
     try:
         clients.capture(
             call.key,
             order_id=str(order.id),
             user_id=str(order.user_id),
-            amount=order.total_minor,
-            currency=order.currency,
+            money=clients.Price(amount=order.total_minor, currency=order.currency),
             payment_method=order.payment_method,
         )
-    except Conflict as error:
+    except Conflict as error:  # the key was cancelled by another hand than this saga's
         raise StepRefused("deadline") from error
 
 
@@ -73,13 +81,19 @@ class OrderProcessingSaga(Saga):
 
     name = "order_processing"
     starts_on = OrderPlaced
-    deadline = orders_config().deadline
+    deadline = _config.deadline
     steps = (
-        SagaStep("validate_user", do=validate_user, no_undo="it only reads"),
+        SagaStep("validate_user", do=validate_user, no_undo="it only reads", timeout=_config.deadline),
         SagaStep(
-            "reserve_stock", do=reserve_stock, undo=release_stock, renew_every=orders_config().reservation_ttl / 3
+            "reserve_stock",
+            do=reserve_stock,
+            undo=release_stock,
+            timeout=_config.deadline,
+            renew_every=_config.reservation_ttl / 3,
         ),
-        SagaStep("capture_payment", kind=StepKind.PIVOT, do=capture_payment, undo=cancel_payment),
+        SagaStep(
+            "capture_payment", kind=StepKind.PIVOT, do=capture_payment, undo=cancel_payment, timeout=_config.deadline
+        ),
         SagaStep("commit_stock", kind=StepKind.RETRIABLE, do=commit_stock),
         SagaStep("confirm_order", kind=StepKind.RETRIABLE, local=True, do=confirm_order),
     )
@@ -94,13 +108,14 @@ class OrderProcessingSaga(Saga):
         """Reject or cancel the order of a saga that was undone, in the transaction that ends it."""
         if execution.status == SagaStatus.COMPLETED:
             return
-        order_id = UUID(execution.business_key)
-        if execution.reason in _REJECTIONS:
-            commands.reject_order(order_id=order_id, reason=execution.reason)
-        else:
-            commands.cancel_order(
-                order_id=order_id, reason="requested" if execution.reason == "requested" else "deadline"
-            )
+        order_id, reason = UUID(execution.business_key), execution.reason
+        if reason in _REJECTIONS:
+            commands.reject_order(order_id=order_id, reason=reason)
+            return
+        if reason not in _CANCELLATIONS:  # a participant refused for no reason of the contract: a fault of ours
+            log.error("order.refused_unexpectedly", extra={"order_id": str(order_id), "reason": reason})
+            reason = "deadline"
+        commands.cancel_order(order_id=order_id, reason=reason)
 
 
 def _cancel(event: OrderCancellationRequested, _: Envelope) -> None:
