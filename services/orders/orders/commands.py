@@ -38,7 +38,7 @@ class ProductNews:
     sequence: int
 
 
-# Nested transactions are flat where every order passes: a savepoint would cost two statements and protect nothing.
+# No savepoint within the transaction of the answer: two statements that would protect nothing.
 @transaction.atomic(savepoint=False)
 def place_order(
     *,
@@ -73,7 +73,7 @@ def place_order(
     return order
 
 
-@transaction.atomic(savepoint=False)
+@transaction.atomic
 def confirm_order(*, order_id: UUID) -> None:
     """Move a pending order to confirmed; a confirmed one stays as it is. Raises OrderFinal for any other end."""
     order = _locked(order_id)

@@ -1,10 +1,99 @@
-"""What every test of this service has: tokens that are trusted."""
+"""Fixtures of the orders' tests: trusted tokens, a catalogue, neighbours that answer over HTTP."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
+from django.db import connections
+from django.test import Client, override_settings
+from services.orders.tests.neighbours import Neighbours
+from services.orders.tests.placing import ANN, BOB, Facts, NewProduct
+
+from bandstand.events.models import OutboxRow
+from bandstand.testing.tokens import user_headers
+from orders import commands
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Use a file: threads that share an in-memory database block each other in ways no service meets."""
+    settings = connections["default"].settings_dict
+    if settings["ENGINE"] == "bandstand.database.sqlite":
+        settings["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "orders.sqlite3")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _trust(trust_issuers: Callable[..., None]) -> None:
-    trust_issuers("users", "orders")
+    trust_issuers("users", "inventory")
+
+
+@pytest.fixture(scope="session")
+def _running_neighbours() -> Iterator[Neighbours]:
+    running = Neighbours()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def neighbours(_running_neighbours: Neighbours) -> Iterator[Neighbours]:
+    """Users, products, inventory and payments; all willing when the test begins."""
+    _running_neighbours.forget()
+    addresses = dict.fromkeys(("users", "products", "inventory", "payments"), _running_neighbours.url)
+    with override_settings(BANDSTAND={**settings.BANDSTAND, "DISCOVERY": {"SERVICES": addresses}}):
+        yield _running_neighbours
+
+
+@pytest.fixture
+def new_product(db: None) -> NewProduct:
+    """Put a product into the replica of the catalogue."""
+
+    def make(price: int = 1999, currency: str = "EUR", *, is_active: bool = True) -> UUID:
+        product_id = uuid4()
+        news = commands.ProductNews(
+            product_id=product_id,
+            sku=f"SKU-{product_id.hex[:8]}",
+            name="A product",
+            price_minor=price,
+            currency=currency,
+            is_active=is_active,
+            sequence=1,
+        )
+        commands.learn_product(news=news)
+        return product_id
+
+    return make
+
+
+@pytest.fixture
+def ann() -> Client:
+    """A client signed in as Ann."""
+    return Client(headers=user_headers(user_id=ANN))
+
+
+@pytest.fixture
+def bob() -> Client:
+    """A client signed in as Bob."""
+    return Client(headers=user_headers(user_id=BOB))
+
+
+@pytest.fixture
+def staff() -> Client:
+    """A client signed in as staff."""
+    return Client(headers=user_headers(user_id=uuid4(), roles=["staff"]))
+
+
+@pytest.fixture
+def facts(db: None) -> Facts:
+    """What has been published since the call before, as (type, data), oldest first."""
+    seen = 0
+
+    def read() -> list[tuple[str, dict[str, Any]]]:
+        nonlocal seen
+        rows = list(OutboxRow.objects.filter(id__gt=seen).order_by("id"))
+        seen = rows[-1].id if rows else seen
+        return [(row.type.removeprefix("orders."), json.loads(row.envelope)["data"]) for row in rows]
+
+    return read
