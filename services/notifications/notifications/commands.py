@@ -40,7 +40,7 @@ def claim_mails(*, limit: int, lease: timedelta) -> list[Mail]:
     if not queries.due_mails(now).exists():  # a look takes no write lock
         return []
     with transaction.atomic():
-        mails = list(queries.due_mails(now).select_for_update(skip_locked=True).order_by("next_at")[:limit])
+        mails = list(queries.due_mails(now).select_for_update(skip_locked=True).order_by("next_at", "pk")[:limit])
         claimed = Mail.objects.filter(pk__in=[mail.pk for mail in mails])
         claimed.update(attempts=F("attempts") + 1, next_at=now + lease)
     for mail in mails:

@@ -7,6 +7,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from bandstand.errors import PermissionDenied
+from bandstand.web.etags import not_modified
 from bandstand.web.openapi import endpoint_of
 from bandstand.web.queryparams import read_query
 
@@ -31,11 +32,14 @@ class _Strict:
         self.query = read_query(request.query_params, into=endpoint.query, besides=besides)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Release the Idempotency-Key of a handler that returned without answering its claim."""
+        """Release the Idempotency-Key of a handler that returned without answering its claim; 304 for a known ETag."""
         claim = getattr(getattr(request, "_request", request), "idempotency_claim", None)
         if claim is not None:
             claim.release()
-        return super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+        response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+        if request.method == "GET" and response.status_code == 200 and "ETag" in response:
+            return not_modified(request, response["ETag"]) or response
+        return response
 
 
 class StrictAPIView(_Strict, APIView):
