@@ -6,7 +6,7 @@ publishes the event, field by field.
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,12 +65,12 @@ def compare(folder: Path) -> list[Drift]:
         if not (folder / path).is_file() or (folder / path).read_text(encoding="utf-8") != text
     ]
     drifts += [Drift(where=str(folder / path), what="is published by nobody") for path in _orphans(folder, generated)]
-    return [*drifts, *unreadable_events(folder)]
+    return [*drifts, *unreadable_events(folder, consumers())]
 
 
-def unreadable_events(folder: Path) -> Iterator[Drift]:
-    """Tell which fields this service's consumers read that the publisher does not promise, with file and line."""
-    for consumer in consumers():
+def unreadable_events(folder: Path, consuming: Iterable[Consumer]) -> Iterator[Drift]:
+    """Tell which fields consumers read that the publisher does not promise, with file and line."""
+    for consumer in consuming:
         path = folder / "events" / f"{consumer.event.event_name}.json"
         if not path.is_file():
             yield Drift(where=_source(consumer), what=f"consumes {consumer.event.event_name}, which nobody publishes")
