@@ -4,9 +4,8 @@ Every row satisfies `initial + restocked = available + held + sold`, and equals 
 a constraint here, the second follows because `commands.ledger` is the only writer of both.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 from uuid import UUID
 
 from django.db import connections, models
@@ -59,36 +58,7 @@ class Kind(models.TextChoices):
                 return Delta(available=-quantity, sold=quantity)
 
 
-M = TypeVar("M", bound=models.Model)
-
-
-class PlainQuerySet(models.QuerySet[M]):
-    """Rows inserted by one plain statement: every order pays for them, and the ORM costs several times as much."""
-
-    def insert(self, rows: Sequence[M]) -> None:
-        """Insert *rows*, whose generated keys are not read back."""
-        self._insert_plain(rows)
-
-    def insert_absent(self, row: M) -> bool:
-        """Insert *row* unless its primary key is taken, and say whether it was; waits for whoever inserts it now.
-
-        The ORM's `ignore_conflicts` does not tell which of the two happened.
-        """
-        key = self.model._meta.pk.column  # noqa: SLF001 - Django documents it
-        return bool(self._insert_plain([row], f" ON CONFLICT ({key}) DO NOTHING"))
-
-    def _insert_plain(self, rows: Sequence[M], otherwise: str = "") -> int:
-        table, connection = self.model._meta, connections[self.db]  # noqa: SLF001
-        fields = [field for field in table.concrete_fields if not isinstance(field, models.AutoField)]
-        columns = ", ".join(str(field.column) for field in fields)
-        places = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * len(rows))
-        values = [field.get_db_prep_save(getattr(row, field.attname), connection) for row in rows for field in fields]
-        with connection.cursor() as cursor:
-            cursor.execute(f"INSERT INTO {table.db_table} ({columns}) VALUES {places}{otherwise}", values)  # noqa: S608
-            return int(cursor.rowcount)
-
-
-class StockQuerySet(PlainQuerySet["Stock"]):
+class StockQuerySet(models.QuerySet["Stock"]):
     """Stock rows, with the one statement that may change their numbers."""
 
     def move(self, product_id: UUID, delta: Delta) -> int | None:
@@ -137,7 +107,7 @@ class Stock(models.Model):
         ]
 
 
-class AppendOnlyQuerySet(PlainQuerySet["Movement"]):
+class AppendOnlyQuerySet(models.QuerySet["Movement"]):
     """Rows that are written once."""
 
     def update(self, **_: Any) -> NoReturn:
@@ -216,8 +186,6 @@ class Reservation(models.Model):
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
 
-    objects = PlainQuerySet.as_manager()
-
     class Meta:
         constraints = [
             models.CheckConstraint(name="reservation_state_is_known", condition=Q(state__in=ReservationState.values)),
@@ -244,8 +212,6 @@ class ReservationLine(models.Model):
         Stock, on_delete=models.PROTECT, related_name="+", db_column="product_id", db_index=False
     )
     quantity = models.PositiveIntegerField()
-
-    objects = PlainQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -3,10 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
+from bandstand.database.statements import Statement
 from inventory.errors import ReservationNotFound, StockNotFound
 from inventory.models import Line, Reservation, ReservationLine, ReservationState, Stock
 
 __all__ = ["due_reservations", "lines_of", "reservation_of", "stock_of"]
+
+_LINES = Statement(ReservationLine, "SELECT {columns} FROM {table} WHERE reservation_id = %s")
 
 
 def stock_of(product_id: UUID) -> Stock:
@@ -27,8 +30,7 @@ def reservation_of(key: str) -> Reservation:
 
 def lines_of(key: str) -> list[Line]:
     """What the reservation of a key holds, held, or sold; nothing for a tombstone."""
-    rows = ReservationLine.objects.filter(reservation_id=key).values_list("product_id", "quantity")
-    return [Line(product_id=product_id, quantity=quantity) for product_id, quantity in rows]
+    return [Line(product_id=line.product_id, quantity=line.quantity) for line in _LINES.all(key)]
 
 
 def due_reservations(*, at: datetime, limit: int) -> list[str]:

@@ -6,7 +6,10 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 
 from bandstand import clock
+from bandstand.database.statements import Statement
 from payments.models import Comparison, Payment, Refund, RefundState
+
+_BY_KEY = Statement(Payment, "SELECT {columns} FROM {table} WHERE key = %s")
 
 
 def payments() -> "QuerySet[Payment]":
@@ -16,7 +19,7 @@ def payments() -> "QuerySet[Payment]":
 
 def payment_of(key: str) -> Payment | None:
     """The payment of a key, tombstones included."""
-    return Payment.objects.filter(key=key).first()
+    return _BY_KEY.first(key)
 
 
 def states_of(keys: Collection[str]) -> dict[str, str]:

@@ -7,6 +7,8 @@ from bandstand.web.routers import routes
 from users.api import accounts, authentication, internal
 
 urlpatterns = [
+    # First, for routes are tried in order, and every order asks for these.
+    *routes("internal/v1/users/<uuid:user_id>/", internal.user_view, name="internal-user"),
     path(".well-known/jwks.json", jwks, name="jwks"),
     *routes("api/v1/auth/token/", authentication.SignInView.as_view(), name="sign-in"),
     *routes("api/v1/auth/token/refresh/", authentication.RefreshView.as_view(), name="refresh"),
@@ -28,5 +30,4 @@ urlpatterns = [
     *routes("api/v1/users/<uuid:user_id>/deactivate/", accounts.DeactivateView.as_view(), name="deactivate"),
     *routes("api/v1/users/<uuid:user_id>/profile/", accounts.ProfileView.as_view(), name="profile"),
     *routes("api/v1/users/<uuid:user_id>/change_password/", accounts.ChangePasswordView.as_view(), name="password"),
-    *routes("internal/v1/users/<uuid:user_id>/", internal.user_view, name="internal-user"),
 ]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from bandstand.database.statements import insert
 from bandstand.errors import ServiceError
 from bandstand.events import publish
 from inventory.config import inventory_config
@@ -51,7 +52,7 @@ def move_units(kind: Kind, lines: Iterable[Line], *, cause: Cause) -> None:
                 actor=cause.actor,
             )
         )
-    Movement.objects.insert(movements)
+    insert(movements)
 
 
 def _announce(product_id: UUID, available: int, *, before: int) -> None:

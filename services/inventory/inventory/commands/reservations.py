@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from bandstand import clock
+from bandstand.database.statements import Statement, insert, insert_absent
 from inventory.commands.ledger import Cause, move_units
 from inventory.errors import (
     InsufficientStock,
@@ -25,6 +26,9 @@ from inventory.models import Kind, Line, Reservation, ReservationLine, Reservati
 from inventory.queries import due_reservations, lines_of
 
 __all__ = ["Reserved", "commit_reservation", "expire_due_reservations", "release_reservation", "reserve_stock"]
+
+
+_MOVED = Statement(Reservation, "UPDATE {table} SET state = %s, updated_at = %s WHERE key = %s AND state = %s")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +56,7 @@ def reserve_stock(*, key: str, order_id: UUID, lines: Sequence[Line], ttl: timed
             created_at=now,
             updated_at=now,
         )
-        if Reservation.objects.insert_absent(wanted):
+        if insert_absent(wanted):
             _hold(key, lines)
             return Reserved(state=ReservationState.HELD, expires_at=now + ttl, created=True)
         known = _locked(key)
@@ -64,9 +68,7 @@ def reserve_stock(*, key: str, order_id: UUID, lines: Sequence[Line], ttl: timed
 
 def _hold(key: str, lines: Sequence[Line]) -> None:
     move_units(Kind.HOLD, lines, cause=Cause(reservation_key=key))
-    ReservationLine.objects.insert(
-        [ReservationLine(reservation_id=key, product_id=line.product_id, quantity=line.quantity) for line in lines]
-    )
+    insert([ReservationLine(reservation_id=key, product_id=line.product_id, quantity=line.quantity) for line in lines])
 
 
 @transaction.atomic
@@ -101,7 +103,7 @@ def release_reservation(*, key: str) -> ReservationState:
     """
     now = clock.database_now()
     tombstone = Reservation(key=key, state=ReservationState.TOMBSTONED, created_at=now, updated_at=now)
-    if Reservation.objects.insert_absent(tombstone):
+    if insert_absent(tombstone):
         return ReservationState.TOMBSTONED
     known = _locked(key)
     match ReservationState(known.state):
@@ -155,8 +157,7 @@ def _give_back(reservation: Reservation, *, into: ReservationState, now: datetim
 
 
 def _transition(key: str, before: ReservationState, after: ReservationState, *, now: datetime) -> bool:
-    found = Reservation.objects.filter(pk=key, state=before)
-    return bool(found.update(state=after, updated_at=now))
+    return bool(_MOVED.run(after.value, now, key, before.value))
 
 
 def _locked(key: str) -> Reservation:

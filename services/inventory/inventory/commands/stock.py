@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from bandstand.database.statements import insert_absent
 from bandstand.events import publish
 from inventory.commands.ledger import Cause, move_units
 from inventory.events import StockChanged
@@ -16,7 +17,7 @@ __all__ = ["adjust_stock", "open_stock", "rename_stock"]
 @transaction.atomic
 def open_stock(*, product_id: UUID, sku: str) -> bool:
     """Make the empty stock row of a product unless it exists; say whether it was made."""
-    opened = Stock.objects.insert_absent(Stock(product_id=product_id, sku=sku))
+    opened = insert_absent(Stock(product_id=product_id, sku=sku))
     if opened:
         publish(StockChanged(product_id=product_id, available=0))
     return opened
