@@ -42,6 +42,10 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse([b"a", b"b"])
 
 
+def nothing(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(status=204)
+
+
 def body(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.body)
 
@@ -68,6 +72,7 @@ urlpatterns: list[URLPattern] = [
     path("refuse", refuse),
     path("signed-in", signed_in),
     path("stream", stream),
+    path("nothing", nothing),
     path("body", body),
     path("environment", environment),
     path("aok", aok),

@@ -25,6 +25,7 @@ __all__ = ["Edge", "Visit"]
 _LONGEST_TIMEOUT_MS = 3_600_000
 _PATH_LIMIT, _AGENT_LIMIT = 512, 200
 _CLIENT_CLOSED_REQUEST = 499
+_WITHOUT_LENGTH = frozenset({204, 304})
 _MOST_HOSTS = 64
 
 
@@ -118,6 +119,9 @@ class Visit(queries.QueryTally):
             response = self._enveloped(response)
         size_bytes = len(response.content) if isinstance(response, HttpResponse) else UNSET
         self._write_down(response.status_code, size_bytes)
+        if size_bytes is not UNSET and response.status_code not in _WITHOUT_LENGTH:
+            # Else the server would send it in chunks, which costs it, the gateway and the client more.
+            response.headers._store.setdefault("content-length", ("Content-Length", str(size_bytes)))  # noqa: SLF001
         return self.identified(response)
 
     def _enveloped(self, response: HttpResponseBase) -> HttpResponseBase:
