@@ -21,20 +21,20 @@ class _ReadOnly:
         return False
 
 
-class LineInline(_ReadOnly, admin.TabularInline[OrderLine, Order]):
+class LineInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # no generic at run time
     """The lines of an order."""
 
     model = OrderLine
 
 
-class HistoryInline(_ReadOnly, admin.TabularInline[OrderHistory, Order]):
+class HistoryInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # no generic at run time
     """The history of an order."""
 
     model = OrderHistory
 
 
 @admin.register(Order)
-class OrderAdmin(_ReadOnly, admin.ModelAdmin[Order]):
+class OrderAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     """Orders with lines and history, without the means of payment."""
 
     list_display = ("created_at", "id", "user_id", "status", "reason", "total_minor", "currency")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from bandstand.client import Reply, ServiceClient
 from bandstand.errors import ExternalServiceError, NotFound, ServiceUnavailable
+from orders.config import orders_config
 
 T = TypeVar("T")
 
@@ -17,8 +18,6 @@ _inventory = ServiceClient("inventory")
 _payments = ServiceClient("payments")
 
 _QUICK = timedelta(seconds=5)
-_PAYMENT = timedelta(seconds=3)
-"""Payments is given up on early: the saga asks again with the same key, and the answer is then the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +110,9 @@ def capture(key: str, *, order_id: str, user_id: str, money: Price, payment_meth
         "currency": money.currency,
         "payment_method": payment_method,
     }
+    patience = orders_config().payment_timeout
     taken = _asked_once(
-        _payments.put(f"/internal/v1/payments/{key}/", body=body, into=PaymentState, answers=(503,), timeout=_PAYMENT)
+        _payments.put(f"/internal/v1/payments/{key}/", body=body, into=PaymentState, answers=(503,), timeout=patience)
     )
     if taken != PaymentState(key=key, state="captured", amount=money.amount, currency=money.currency):
         raise ExternalServiceError("Payments confirmed something else.", service_name=_payments.target)
@@ -120,11 +120,15 @@ def capture(key: str, *, order_id: str, user_id: str, money: Price, payment_meth
 
 def cancel_payment(key: str) -> None:
     """Cancel or refund what *key* captured; a capture that arrives later is refused. Idempotent."""
-    _asked_once(_payments.delete(f"/internal/v1/payments/{key}/", answers=(503,), timeout=_PAYMENT))
+    patience = orders_config().payment_timeout
+    _asked_once(_payments.delete(f"/internal/v1/payments/{key}/", answers=(503,), timeout=patience))
 
 
 def _asked_once(reply: Reply[T]) -> T:
-    """The answer's body. Payments that is busy is asked again by the saga later, not by a thread that waits for it."""
+    """The answer's body. Payments that is busy or slow is given up on early: the saga asks again with the same key.
+
+    A thread that waits here is missing for other orders.
+    """
     if reply.status == 503:
         raise ServiceUnavailable(service_name=_payments.target)
     return reply.data

@@ -12,6 +12,7 @@ class OrdersConfig:
     """Read from `ORDERS_…`."""
 
     deadline: timedelta = setting(timedelta(seconds=120), text="how long an order may take to be paid")
+    payment_timeout: timedelta = setting(timedelta(seconds=2), text="how long one attempt to pay is waited for")
     reservation_ttl: timedelta = setting(timedelta(seconds=300), text="how long stock is held without renewal")
 
 

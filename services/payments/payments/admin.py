@@ -21,14 +21,14 @@ class _ReadOnly:
         return False
 
 
-class RefundInline(_ReadOnly, admin.TabularInline[Refund, Payment]):
+class RefundInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # no generic at run time
     """The refunds of a payment."""
 
     model = Refund
 
 
 @admin.register(Payment)
-class PaymentAdmin(_ReadOnly, admin.ModelAdmin[Payment]):
+class PaymentAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     """Payments with their refunds."""
 
     list_display = ("created_at", "key", "order_id", "state", "reason", "amount_minor", "refunded_minor", "currency")
