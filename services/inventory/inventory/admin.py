@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
 from django.http import HttpRequest
 
 from inventory.models import Movement, Reservation, ReservationLine, Stock
@@ -23,7 +22,7 @@ class _ReadOnly:
 
 
 @admin.register(Stock)
-class StockAdmin(_ReadOnly, admin.ModelAdmin[Stock]):
+class StockAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     """Stock by product."""
 
     list_display = ("sku", "available", "held", "sold", "restocked", "initial", "product_id")
@@ -31,7 +30,7 @@ class StockAdmin(_ReadOnly, admin.ModelAdmin[Stock]):
 
 
 @admin.register(Movement)
-class MovementAdmin(_ReadOnly, admin.ModelAdmin[Movement]):
+class MovementAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     """The ledger, newest first."""
 
     list_display = ("at", "product", "kind", "available", "held", "sold", "reason", "reservation_key", "actor")
@@ -41,14 +40,14 @@ class MovementAdmin(_ReadOnly, admin.ModelAdmin[Movement]):
     show_full_result_count = False
 
 
-class LineInline(_ReadOnly, admin.TabularInline[ReservationLine, Model]):
+class LineInline(_ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # no generic at run time
     """Lines of a reservation."""
 
     model = ReservationLine
 
 
 @admin.register(Reservation)
-class ReservationAdmin(_ReadOnly, admin.ModelAdmin[Reservation]):
+class ReservationAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     """Reservations with their lines."""
 
     list_display = ("key", "state", "order_id", "expires_at", "updated_at")

@@ -22,7 +22,7 @@ class _ReadOnly:
 
 
 @admin.register(Product)
-class ProductAdmin(_ReadOnly, admin.ModelAdmin[Product]):
+class ProductAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     """Products."""
 
     list_display = ("sku", "name", "price_minor", "currency", "available", "is_featured", "is_active", "updated_at")
@@ -32,7 +32,7 @@ class ProductAdmin(_ReadOnly, admin.ModelAdmin[Product]):
 
 
 @admin.register(Availability)
-class AvailabilityAdmin(_ReadOnly, admin.ModelAdmin[Availability]):
+class AvailabilityAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     """The replica of availability."""
 
     list_display = ("product_id", "available", "sequence", "updated_at")
