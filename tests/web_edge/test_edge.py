@@ -124,10 +124,3 @@ def test_async_requests_are_treated_alike(async_client: AsyncClient, lines: Line
 )
 def test_a_route_becomes_a_template(route: str, template: str) -> None:
     assert template_of(route) == template
-
-
-def test_an_answer_says_its_length_unless_it_is_streamed_or_has_no_body(client: Client) -> None:
-    assert client.get("/items/7/").headers["Content-Length"] == str(len(b'{"id": 7}'))
-    assert client.get("/nowhere").headers["Content-Length"] == str(len(client.get("/nowhere").content))
-    assert "Content-Length" not in client.get("/stream").headers
-    assert "Content-Length" not in client.get("/nothing").headers

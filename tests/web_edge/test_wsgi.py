@@ -145,3 +145,10 @@ def test_the_process_environment_is_no_part_of_a_request(monkeypatch: pytest.Mon
     assert "SECRET_KEY" not in seen
     assert "HTTP_X_FORWARDED_FOR" not in seen
     assert seen["REQUEST_METHOD"] == "POST"
+
+
+def test_an_answer_says_its_length_unless_it_is_streamed_or_has_no_body() -> None:
+    answers = {path: call(WSGIHandler(), REQUEST_METHOD="GET", PATH_INFO=path) for path in ("/items/7/", "/nowhere")}
+    assert all(headers["Content-Length"] == str(len(body)) for _, headers, body in answers.values())
+    for path in ("/stream", "/nothing"):
+        assert "Content-Length" not in call(WSGIHandler(), REQUEST_METHOD="GET", PATH_INFO=path)[1]
