@@ -85,6 +85,7 @@ def test_lists_are_pages(described: dict[str, Any]) -> None:
     assert page["required"] == ["results", "pagination"]
 
 
+@pytest.mark.django_db  # the end of a request looks after a connection that an earlier test may have left open
 @pytest.mark.parametrize("page", ["/api/v1/docs/shop/", "/api/v1/docs/shop", "/api/v1/docs/shop/redoc/"])
 def test_pages_load_everything_from_this_service(page: str) -> None:
     client = Client()
