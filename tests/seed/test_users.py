@@ -17,7 +17,7 @@ from django.db import connection
 from django.test import Client
 from bandstand.testing.tokens import trusting
 from users.models import User, UserProfile
-trusting("users", folder=Path("{data}").enable()
+trusting("users", folder=Path("{data}")).enable()
 PASSWORD = "four-Strings-0f-gut"
 JSON = "application/json"
 def join(name):
