@@ -10,6 +10,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
+from django.test import override_settings
 from tests.web_edge.lines import Lines
 
 from bandstand.web.wsgi import application_wrapper
@@ -147,6 +148,7 @@ def test_the_process_environment_is_no_part_of_a_request(monkeypatch: pytest.Mon
     assert seen["REQUEST_METHOD"] == "POST"
 
 
+@override_settings(MIDDLEWARE=["bandstand.web.middleware.EdgeMiddleware"])
 def test_an_answer_says_its_length_unless_it_is_streamed_or_has_no_body() -> None:
     answers = {path: call(WSGIHandler(), REQUEST_METHOD="GET", PATH_INFO=path) for path in ("/items/7/", "/nowhere")}
     assert all(headers["Content-Length"] == str(len(body)) for _, headers, body in answers.values())
