@@ -29,7 +29,7 @@ routes = ["/api/v1/orders/", "GET /api/v1/users/{{id}}/orders/"]
 """
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 10.0) -> Any:
+def until(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "") -> Any:
     """The first true value of *condition*; fails after *seconds*."""
     end = monotonic() + seconds
     while monotonic() < end:
@@ -37,7 +37,7 @@ def until(condition: Callable[[], Any], *, seconds: float = 10.0) -> Any:
         if found:
             return found
         sleep(0.02)
-    raise AssertionError(f"not within {seconds} s")
+    raise AssertionError(f"{what or 'it'} did not come true within {seconds} s")
 
 
 def is_gone(pid: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bandstand.clock import monotonic
-from bandstand.fleet.proc import free_port, owns_port
+from bandstand.fleet.proc import children_of, free_port, owns_port
 from tests.fleet_unit.fleets import MANIFEST, Fleet, is_gone, kill, until
 
 
@@ -46,6 +46,15 @@ def test_a_planned_restart_loses_no_request(fleet: Fleet) -> None:
     assert fleet.pid_of("users") != before
     assert set(answers) == {200}
     assert len(answers) > 50
+
+
+def test_a_crash_during_a_planned_restart_leaves_one_process(fleet: Fleet) -> None:
+    for _ in range(5):
+        kill(fleet.pid_of("users"))
+        assert fleet.run("restart", "users").returncode == 0
+    until(lambda: fleet.run("status").returncode == 0)
+    found = fleet.status
+    assert sorted(children_of(found["launcher"]["pid"])) == sorted(entry["pid"] for entry in found["processes"])
 
 
 def test_stopping_finishes_what_runs_and_leaves_nothing(fleet: Fleet) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from bandstand.clock import monotonic
 from bandstand.fleet.jobs import service_jobs
 from bandstand.fleet.keys import ensure_keys
-from bandstand.fleet.manifest import Fleet, read_manifest
-from bandstand.fleet.unit import Unit
+from bandstand.fleet.manifest import read_manifest
+from bandstand.fleet.unit import Job, StartFailed, Unit
 
 if TYPE_CHECKING:
     from bandstand.fleet.launcher import Launcher
@@ -53,24 +53,52 @@ async def reload_fleet(launcher: "Launcher") -> dict[str, Any]:
     """
     began = monotonic()
     before, after = launcher.fleet.services, read_manifest(launcher.fleet.file)
-    gone = [name for name in before if after.services.get(name) != before[name]]
-    new = [name for name in after.services if after.services[name] != before.get(name)]
-    kept = {name: spec for name, spec in after.services.items() if name not in new}
+    removed = [name for name in before if name not in after.services]
+    added = [name for name in after.services if name not in before]
+    changed = [name for name in after.services if name in before and after.services[name] != before[name]]
     launcher.fleet = after
     # What leaves is unreachable first and stopped then; what comes is reachable as soon as it is ready.
     launcher.gateway.write_routes(after.routes, timeout_seconds=after.gateway.timeout_seconds)
-    await asyncio.gather(*(_remove(launcher, name) for name in gone))
+    await asyncio.gather(*(_remove(launcher, name) for name in removed))
     ensure_keys(launcher.data, after.services)
-    launcher.gateway.write_clusters([*kept, *new])
-    units = _start(launcher, after, new)
-    await asyncio.gather(*(unit.until_ready() for unit in units))
-    answer = {
-        "added": [name for name in new if name not in before],
-        "changed": [name for name in new if name in before],
-        "removed": [name for name in gone if name not in new],
-        "seconds": round(monotonic() - began, 3),
-    }
+    launcher.gateway.write_clusters(after.services)
+    jobs = list(service_jobs(after, launcher.data, outer=launcher.outer, urls=launcher.urls))
+    for name in added:
+        launcher.directory.add(name)
+    fresh = [launcher.employ(job) for job in jobs if job.name not in launcher.units]
+    await asyncio.gather(*(unit.until_ready() for unit in fresh))
+    for job in jobs:
+        if job.service in changed:
+            try:
+                await _exchange(launcher, launcher.units[job.name], job)
+            except StartFailed:
+                after.services[job.service] = before[job.service]  # the next reload shall try again
+                raise
+    await _dismiss_surplus(launcher, {job.name for job in jobs})
+    answer = {"added": added, "changed": changed, "removed": removed, "seconds": round(monotonic() - began, 3)}
     return {**answer, "refused": await launcher.gateway.refusals()}
+
+
+async def _exchange(launcher: "Launcher", unit: Unit, job: Job) -> None:
+    """Replace a unit's processes by those of another job; the old ones stay when the new ones do not start."""
+    old, unit.job = unit.job, job
+    try:
+        await _replace(launcher, unit)
+    except StartFailed:
+        unit.job = old
+        raise
+
+
+async def _dismiss_surplus(launcher: "Launcher", wanted: set[str]) -> None:
+    """Stop the replicas that the manifest no longer names."""
+    surplus = [unit for name, unit in launcher.units.items() if unit.job.service and name not in wanted]
+    for unit in surplus:
+        addresses = list(unit.addresses)
+        unit.withdraw()
+        await launcher.gateway.wait_for(unit.job.service, absent=addresses)
+    await asyncio.gather(*(unit.stop() for unit in surplus))
+    for unit in surplus:
+        del launcher.units[unit.job.name]
 
 
 async def _remove(launcher: "Launcher", service: str) -> None:
@@ -84,11 +112,3 @@ async def _remove(launcher: "Launcher", service: str) -> None:
     for unit in units:
         del launcher.units[unit.job.name]
     launcher.directory.remove(service)
-
-
-def _start(launcher: "Launcher", fleet: Fleet, names: list[str]) -> list[Unit]:
-    jobs = service_jobs(fleet, launcher.data, outer=launcher.outer, urls=launcher.urls)
-    chosen = [job for job in jobs if job.service in names]
-    for name in names:
-        launcher.directory.add(name)
-    return [launcher.employ(job) for job in chosen]

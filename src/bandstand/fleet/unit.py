@@ -105,9 +105,9 @@ class Unit:
     async def keep(self) -> None:
         """Run until `stop`: start, watch, start again."""
         while not self._stopping:
-            run = self.current
-            if run is None or not run.process.is_running:
-                run = self.current = self._launch(State.RESTARTING if self._count else State.STARTING)
+            run = await self._present()
+            if run is None:
+                return
             await self._watch(run)
             async with self._swap:  # a planned replacement may be under way
                 if self.current is not run or self._stopping:
@@ -117,6 +117,15 @@ class Unit:
             if not planned:
                 self.restarts += 1
                 await asyncio.sleep(self._backoff(run))
+
+    async def _present(self) -> Run | None:
+        """The current run, started if there is none. Under the lock: one that a replacement starts must not be lost."""
+        async with self._swap:
+            if self._stopping:
+                return None
+            if self.current is None or not self.current.process.is_running:
+                self.current = self._launch(State.RESTARTING if self._count else State.STARTING)
+            return self.current
 
     async def replace(self) -> tuple[Run, Run] | None:
         """Start a second run and make it the current one when it is ready; returns (old, new). Raises StartFailed.
