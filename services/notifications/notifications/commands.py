@@ -7,10 +7,12 @@ from django.db import transaction
 from django.db.models import F
 
 from bandstand import clock
+from bandstand.database.statements import Statement, insert_absent
 from notifications import queries
 from notifications.models import Kind, Mail, Recipient
 
 _LONGEST_WAIT = timedelta(minutes=10)
+_SENT = Statement(Mail, "UPDATE {table} SET sent_at = %s, error = '' WHERE id = %s")
 
 
 @transaction.atomic
@@ -28,7 +30,7 @@ def learn_recipient(*, user_id: UUID, email: str, username: str, sequence: int) 
 def write_mail(*, event_id: UUID, user_id: UUID, kind: Kind, subject: str, text: str) -> None:
     """Write the mail an event calls for, once; it is sent when the transaction has committed."""
     mail = Mail(event_id=event_id, user_id=user_id, kind=kind, subject=subject, text=text)
-    Mail.objects.bulk_create([mail], ignore_conflicts=True)
+    insert_absent(mail)
 
 
 def claim_mails(*, limit: int, lease: timedelta) -> list[Mail]:
@@ -51,7 +53,7 @@ def claim_mails(*, limit: int, lease: timedelta) -> list[Mail]:
 @transaction.atomic
 def record_sent(*, mail_id: UUID) -> None:
     """Note that a mail was handed over."""
-    Mail.objects.filter(pk=mail_id).update(sent_at=clock.now(), error="")
+    _SENT.run(clock.now(), mail_id)
 
 
 @transaction.atomic

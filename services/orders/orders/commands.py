@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from bandstand import clock
+from bandstand.database.statements import Statement, insert, update
 from bandstand.errors import NotFound
 from bandstand.events import publish
 from orders import events
@@ -62,10 +63,10 @@ def place_order(
     )
     if order.total_minor > _LARGEST_TOTAL:
         raise TotalTooLarge
-    order.save(force_insert=True)
     for line in priced:
         line.order = order
-    OrderLine.objects.bulk_create(priced)
+    insert([order])
+    insert(priced)
     order.priced_lines, order.told = priced, [_remember(order, detail="placed")]
     publish(
         events.OrderPlaced(order_id=order.id, user_id=order.user_id, total=_total(order), lines=_event_lines(priced))
@@ -80,7 +81,7 @@ def confirm_order(*, order_id: UUID) -> None:
     if order.status == Status.CONFIRMED:
         return
     _end(order, status=Status.CONFIRMED, reason="")
-    lines = list(order.lines.order_by("position"))
+    lines = _LINES.all(order_id)
     publish(
         events.OrderConfirmed(order_id=order.id, user_id=order.user_id, total=_total(order), lines=_event_lines(lines))
     )
@@ -185,8 +186,12 @@ def _priced(lines: Collection[WishedLine], sold: Mapping[UUID, CatalogueProduct]
     return priced
 
 
+_LOCKED = Statement(Order, "SELECT {columns} FROM {table} WHERE id = %s {lock}")
+_LINES = Statement(OrderLine, "SELECT {columns} FROM {table} WHERE order_id = %s ORDER BY position")
+
+
 def _locked(order_id: UUID) -> Order:
-    order = Order.objects.select_for_update().filter(pk=order_id).first()
+    order = _LOCKED.first(order_id)
     if order is None:
         raise NotFound
     return order
@@ -202,12 +207,12 @@ def _end(order: Order, *, status: Status, reason: str) -> None:
 
 def _change(order: Order) -> None:
     order.revision, order.updated_at = order.revision + 1, clock.now()
-    order.save(update_fields=["status", "reason", "revision", "updated_at"])
+    update(order, ["status", "reason", "revision", "updated_at"])
 
 
 def _remember(order: Order, *, detail: str) -> OrderHistory:
     entry = OrderHistory(order=order, seq=order.revision, status=order.status, detail=detail, at=order.updated_at)
-    entry.save(force_insert=True)
+    insert([entry])
     return entry
 
 

@@ -1,11 +1,15 @@
 """Reads of the orders service."""
 
 from collections.abc import Collection
+from functools import cache
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 
+from bandstand.database.statements import Statement
 from orders.models import CatalogueProduct, DailyStatistic, Order, OrderHistory, OrderLine
+
+_ORDER = Statement(Order, "SELECT {columns} FROM {table} WHERE id = %s")
 
 
 def orders(*, of_user: UUID | None = None, status: str | None = None) -> "QuerySet[Order]":
@@ -21,12 +25,23 @@ def orders(*, of_user: UUID | None = None, status: str | None = None) -> "QueryS
 
 def order(order_id: UUID) -> Order:
     """One order without lines and history. Raises Order.DoesNotExist."""
-    return Order.objects.get(pk=order_id)
+    found = _ORDER.first(order_id)
+    if found is None:
+        raise Order.DoesNotExist
+    return found
 
 
 def catalogue(product_ids: Collection[UUID]) -> dict[UUID, CatalogueProduct]:
     """The known products among *product_ids*, retired ones included."""
-    return CatalogueProduct.objects.in_bulk(list(product_ids))
+    if not product_ids:
+        return {}
+    return {product.product_id: product for product in _products(len(product_ids)).all(*product_ids)}
+
+
+@cache
+def _products(count: int) -> Statement[CatalogueProduct]:
+    places = ", ".join(["%s"] * count)
+    return Statement(CatalogueProduct, f"SELECT {{columns}} FROM {{table}} WHERE product_id IN ({places})")  # noqa: S608 - placeholders only
 
 
 def statistics() -> "QuerySet[DailyStatistic]":

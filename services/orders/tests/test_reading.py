@@ -1,7 +1,7 @@
 """Orders as their owners and staff see them."""
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connections
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 def orders(ann: Client, bob: Client, new_product: NewProduct) -> list[str]:
     """Two of Ann, of which the first is rejected, and one of Bob; their ids, oldest first."""
     ids = [placed(client, new_product())["id"] for client in (ann, ann, bob)]
-    commands.reject_order(order_id=ids[0], reason="insufficient_stock")
+    commands.reject_order(order_id=UUID(ids[0]), reason="insufficient_stock")
     return ids
 
 

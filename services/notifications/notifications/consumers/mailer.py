@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 _BATCH = 20
 _IDLE_SECONDS = 1.0
+_GATHERING_SECONDS = 0.1
+"""Mails written within it are claimed together: a claim costs more than a mail, and nobody waits for one."""
 
 mail_written = threading.Event()
 """Set when a mail or an address was committed in this process; others are found at the next look, a second later."""
@@ -40,6 +42,7 @@ class MailerLoop(Loop):
             if not handled:
                 mail_written.wait(_IDLE_SECONDS)
                 mail_written.clear()
+                stop.wait(_GATHERING_SECONDS)
 
     def wake(self) -> None:
         """End the wait for the next mail."""
