@@ -22,13 +22,15 @@ class Ear(logging.Handler):
 
 
 @pytest.fixture
-def ear(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ear]:
+def ear() -> Iterator[Ear]:
     heard = Ear()
     logger = logging.getLogger("bandstand.sagas")
-    monkeypatch.setattr(logger, "level", logging.INFO)
+    before = logger.level
+    logger.setLevel(logging.INFO)  # by its setter: loggers remember for which levels they are enabled
     logger.addHandler(heard)
     yield heard
     logger.removeHandler(heard)
+    logger.setLevel(before)
 
 
 def start(stage: Stage, order: str) -> None:

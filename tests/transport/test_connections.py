@@ -5,9 +5,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from django.test import override_settings
 from tests.transport.servers import Connection, answer, echo_path, serving
@@ -54,12 +57,22 @@ def test_an_idle_connection_that_died_is_replaced_before_a_post_is_written(made:
     with serving(script) as server:
         assert made.send(get(server.url, "POST", b"{}")).body == b"1"
         assert gone.wait(5)
-        _let_the_kernel_deliver(made, server.url)
+        _until_noticed(made, server.url)
+        assert made.send(get(server.url, "POST", b"{}")).body == b"2"
         assert server.count == 2
 
 
-def _let_the_kernel_deliver(made: Transport, url: str) -> None:
-    assert made.send(get(url, "POST", b"{}")).body == b"2"
+def _until_noticed(made: Transport, url: str) -> None:
+    """Wait until the client has seen the end of its connection: a write before that is a write into the unknown.
+
+    urllib3 looks when it takes a connection out of its pool; pyreqwest on a thread of its own, in its own time.
+    """
+    if made.name != "pyreqwest":
+        return
+    port, deadline = urlsplit(url).port, time.monotonic() + 5
+    while any(each.raddr and each.raddr.port == port for each in psutil.Process().net_connections("tcp")):
+        assert time.monotonic() < deadline, "the end of the connection went unnoticed"
+        threading.Event().wait(0.005)
 
 
 def test_many_threads_get_each_their_own_answer(made: Transport) -> None:
@@ -67,7 +80,8 @@ def test_many_threads_get_each_their_own_answer(made: Transport) -> None:
         paths = [f"/{number}" for number in range(320)]
         answers = list(pool.map(lambda path: made.send(get(server.url + path)).body.decode(), paths))
         assert answers == [f'"{path}"' for path in paths]
-        assert server.count <= 16
+        # pyreqwest connects while it waits for a free connection, and keeps whichever comes second for the next.
+        assert server.count <= 32
 
 
 def test_a_closed_transport_opens_again(made: Transport) -> None:
