@@ -8,6 +8,7 @@ from multiprocessing.util import Finalize
 from typing import Any
 
 from bandstand.config import ConfigurationError
+from bandstand.service.lean import leave_postgresql_out
 from bandstand.service.processes import wake_main_thread_on_signals
 
 __all__ = ["boot"]
@@ -20,6 +21,7 @@ def boot(*, drain: timedelta) -> Callable[[dict[str, Any], Callable[..., Any]], 
     (`atexit` does not run in its workers).
     """
     try:
+        leave_postgresql_out()
         from bandstand.service.wsgi import application  # noqa: PLC0415 - loads Django
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")

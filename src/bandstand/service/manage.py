@@ -4,6 +4,7 @@ import sys
 
 from bandstand.config import ConfigurationError
 from bandstand.config.environment import default_to
+from bandstand.service.lean import leave_postgresql_out
 
 __all__ = ["main"]
 
@@ -14,6 +15,7 @@ def main(settings_module: str) -> None:
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the settings are named
 
     try:
+        leave_postgresql_out()
         execute_from_command_line(sys.argv)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
