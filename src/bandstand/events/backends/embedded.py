@@ -279,11 +279,11 @@ class EmbeddedSubscription(Subscription):
                 " (SELECT type FROM subscriptions WHERE name = ?) ORDER BY id LIMIT ?",
                 (self._read, self._group, limit),
             ).fetchall()
-            if len(rows) < limit:
+            if rows:
+                self._read = self._delivered = rows[-1][0]
+            else:
                 (end,) = connection.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()
-        if rows:
-            self._delivered = rows[-1][0]
-        self._read = self._delivered if len(rows) == limit else max(end, self._read)
+                self._read = max(end, self._read)
         if self._acked >= self._delivered:  # what was passed over since is done as well
             self._acked = self._read
         return [
