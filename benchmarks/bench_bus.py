@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from datetime import timedelta
 from importlib.metadata import version
@@ -54,8 +55,8 @@ def publish(folder: str, seconds: str, rate: str, at_once: str) -> None:
     print(json.dumps({"sent": sent, "seconds": time.perf_counter() - started}), flush=True)
 
 
-def read(folder: str, group: str, until: str) -> None:
-    """Read for *group* until a moment and print count and latencies."""
+def read(folder: str, group: str) -> None:
+    """Read for *group* until as many came as the input says were sent, or ten idle seconds pass; print latencies."""
     from bandstand.events.backends import open_bus
 
     bus = open_bus(f"embedded:///{folder}/bus.sqlite3")
@@ -64,8 +65,10 @@ def read(folder: str, group: str, until: str) -> None:
     assert subscription is not None
     print("ready", flush=True)
     latencies: list[float] = []
-    flushed = time.time()
-    while (left := float(until) - time.time()) > 0:
+    wanted: list[int] = []
+    threading.Thread(target=lambda: wanted.append(int(sys.stdin.readline())), daemon=True).start()
+    flushed = last = time.time()
+    while time.time() - last < 10:
         deliveries = subscription.fetch(500)
         now = time.time()
         latencies += [now - float(each.message.body.rpartition(":")[2][:-1]) for each in deliveries]
@@ -74,8 +77,11 @@ def read(folder: str, group: str, until: str) -> None:
             flushed = now
         if deliveries:
             subscription.ack(deliveries[-1].position)
+            last = now
+        elif wanted and len(latencies) >= wanted[0]:
+            break
         else:
-            waiter.wait(timedelta(seconds=min(left, 0.5)))
+            waiter.wait(timedelta(seconds=0.5))
     print(json.dumps({"count": len(latencies), "latencies": latencies}), flush=True)
 
 
@@ -176,11 +182,14 @@ def bare_round(seconds: float) -> dict[str, Any]:
 def bus_round(seconds: float, *, rate: float, at_once: int, groups: int) -> dict[str, Any]:
     """One publisher, some readers."""
     with tempfile.TemporaryDirectory(prefix="bench-bus-") as folder:
-        until = time.time() + seconds + 2.0
-        readers = [start("read", folder, f"group-{number}", until) for number in range(groups)]
+        readers = [start("read", folder, f"group-{number}") for number in range(groups)]
         assert [said(reader) for reader in readers] == ["ready"] * groups
         publisher = start("publish", folder, seconds, rate, at_once)
         sent = json.loads(said(publisher))
+        for reader in readers:
+            assert reader.stdin is not None
+            reader.stdin.write(f"{sent['sent']}\n")
+            reader.stdin.flush()
         found = [json.loads(said(reader)) for reader in readers]
         for process in (publisher, *readers):
             process.communicate()

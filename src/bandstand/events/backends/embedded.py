@@ -171,7 +171,7 @@ class EmbeddedBus(Bus):
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One write transaction. Writers of all processes queue at a file lock, where the kernel wakes the next one
-        at once; SQLite itself would have them sleep and try again, for up to a tenth of a second."""
+        at once; SQLite itself would have them sleep and try again."""
         with self._write_turn(), self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
