@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from django.db import models
 from tests.project.models import Part, Product
 
 from bandstand.database.statements import Statement, insert, insert_absent, update
@@ -18,8 +19,12 @@ PARTS = Statement(Part, "SELECT {columns} FROM {table} WHERE product_id = %s ORD
 pytestmark = pytest.mark.django_db
 
 
+class Name(models.TextChoices):
+    CHAIR = "Chair"
+
+
 def product(sku: str, **values: object) -> Product:
-    return Product(sku=sku, name="Chair", is_featured=True, **values)
+    return Product(**{"sku": sku, "name": "Chair", "is_featured": True} | values)
 
 
 def values_of(row: Product | None) -> dict[str, object]:
@@ -79,3 +84,11 @@ def test_many_rows_and_keys_of_the_database():
     insert([Part(product=owner, number=number) for number in (2, 1)])
     insert([])
     assert [(part.product_id, part.number) for part in PARTS.all(owner.pk)] == [(owner.pk, 1), (owner.pk, 2)]
+
+
+def test_what_is_no_value_of_its_field_yet_is_prepared_as_the_orm_does():
+    key = uuid4()
+    insert([product("A-1", id=str(key), price_amount="500", name=Name.CHAIR)])
+    found = BY_ID.first(key)
+    assert found is not None
+    assert (found.price_amount, found.name) == (500, "Chair")

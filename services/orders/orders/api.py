@@ -135,12 +135,10 @@ class OrdersView(StrictAPIView):
     )
     def post(self, request: Request) -> HttpResponseBase:
         """Place an order: 202, the order is pending."""
-        body = PlaceOrder(data=request.data)
-        body.is_valid(raise_exception=True)
+        wish = PlaceOrder.read(request.data)
         claim = idempotency.begin(request, required=True)
         if claim.replay is not None:
             return claim.replay
-        wish = body.validated_data
         lines = [commands.WishedLine(**item) for item in wish["items"]]
         catalogue = _catalogue([line.product_id for line in lines])
         with claim.answering() as answer:
@@ -152,7 +150,7 @@ class OrdersView(StrictAPIView):
                 note=wish["note"],
             )
             location = f"/api/v1/orders/{order.id}/"
-            return answer(Response(OrderAnswer(order).data, status=202, headers={"Location": location}))
+            return answer(Response(OrderAnswer.present(order), status=202, headers={"Location": location}))
 
 
 class OrderView(StrictAPIView):
@@ -165,7 +163,7 @@ class OrderView(StrictAPIView):
         """Show one order."""
         order = _own_order(request, order_id)
         tag = etags.etag(order.pk, order.revision)
-        return etags.not_modified(request, tag) or etags.tagged(Response(OrderAnswer(order).data), tag)
+        return etags.not_modified(request, tag) or etags.tagged(Response(OrderAnswer.present(order)), tag)
 
 
 class CancelView(StrictAPIView):
@@ -179,7 +177,7 @@ class CancelView(StrictAPIView):
         Nothing(data=request.data).is_valid(raise_exception=True)
         order = _own_order(request, order_id)
         commands.request_cancellation(order_id=order.id)
-        return Response(OrderAnswer(_own_order(request, order_id)).data, status=202)
+        return Response(OrderAnswer.present(_own_order(request, order_id)), status=202)
 
 
 class StatisticsView(StrictAPIView):

@@ -6,6 +6,7 @@ is composed once; rows come and go as instances of their model, as with the ORM,
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -99,10 +100,10 @@ def insert_absent(row: models.Model, *, using: str = DEFAULT_DB_ALIAS) -> bool:
 
 def update(row: models.Model, fields: Sequence[str], *, using: str = DEFAULT_DB_ALIAS) -> bool:
     """Write *fields* of a row that exists, as `save(update_fields=...)`; False when it is there no more."""
-    connection, table = connections[using], row._meta  # noqa: SLF001
+    connection, table = connections[using], row._meta  # noqa: SLF001 - Django documents it
     written: list[Any] = [table.get_field(name) for name in fields]
     assignments = ", ".join(f"{field.column} = %s" for field in written)
-    values = [_stored(field, row, connection) for field in (*written, table.pk)]
+    values = [_stored(field, _plain(field), row, connection) for field in (*written, table.pk)]
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table.db_table} SET {assignments} WHERE {table.pk.column} = %s", values)  # noqa: S608 - names only
         return bool(cursor.rowcount)
@@ -111,24 +112,52 @@ def update(row: models.Model, fields: Sequence[str], *, using: str = DEFAULT_DB_
 def _insert(rows: Sequence[models.Model], otherwise: str, using: str) -> int:
     if not rows:
         return 0
-    connection, table = connections[using], rows[0]._meta  # noqa: SLF001
-    fields = [field for field in table.concrete_fields if not isinstance(field, models.AutoField)]
-    columns = ", ".join(str(field.column) for field in fields)
-    places = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * len(rows))
-    values = [_stored(field, row, connection) for row in rows for field in fields]
+    connection = connections[using]
+    into, places, fields = _insertion(type(rows[0]))
+    values = [_stored(field, plain, row, connection) for row in rows for field, plain in fields]
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table.db_table} ({columns}) VALUES {places}{otherwise}", values)  # noqa: S608 - names only
+        cursor.execute(f"{into}{', '.join([places] * len(rows))}{otherwise}", values)
         touched = int(cursor.rowcount)
     for row in rows:
         row._state.adding, row._state.db = False, using  # noqa: SLF001 - as `save` leaves it
     return touched
 
 
-def _stored(field: Any, row: models.Model, connection: BaseDatabaseWrapper) -> Any:
+@cache
+def _insertion(model: type[models.Model]) -> tuple[str, str, list[tuple[Any, frozenset[type]]]]:
+    """How an INSERT begins, the place of one row in it, and what is written there."""
+    table = model._meta  # noqa: SLF001
+    fields = [field for field in table.concrete_fields if not isinstance(field, models.AutoField)]
+    columns = ", ".join(str(field.column) for field in fields)
+    places = f"({', '.join(['%s'] * len(fields))})"
+    into = f"INSERT INTO {table.db_table} ({columns}) VALUES "  # noqa: S608 - names only
+    return into, places, [(field, _plain(field)) for field in fields]
+
+
+_PLAIN: list[tuple[type[Any], frozenset[type]]] = [
+    (models.CharField, frozenset({str, type(None)})),
+    (models.TextField, frozenset({str, type(None)})),
+    (models.IntegerField, frozenset({int, type(None)})),
+    (models.BooleanField, frozenset({bool, type(None)})),
+    (models.UUIDField, frozenset({UUID, type(None)})),
+    (models.DateTimeField, frozenset({datetime, type(None)})),
+]
+
+
+def _plain(field: Any) -> frozenset[type]:
+    """The types of value that need no preparation by *field*; a field that is not Django's own prepares all."""
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    if not type(field).__module__.startswith("django.db.models."):
+        return frozenset()
+    return next((types for kind, types in _PLAIN if isinstance(field, kind)), frozenset())
+
+
+def _stored(field: Any, plain: frozenset[type], row: models.Model, connection: BaseDatabaseWrapper) -> Any:
     value = getattr(row, field.attname)
-    if type(value) in _AS_THEY_ARE and not isinstance(field, models.JSONField):
-        return value
-    return field.get_db_prep_save(value, connection)
+    if type(value) not in plain:
+        return field.get_db_prep_save(value, connection)
+    return value if type(value) in _AS_THEY_ARE else _parameter(value, connection)
 
 
 def _adapted(parameters: Sequence[Any], connection: BaseDatabaseWrapper) -> list[Any]:
