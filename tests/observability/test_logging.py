@@ -60,6 +60,13 @@ def test_hostile_values_stay_inside_their_field(write: Callable[..., dict[str, A
     assert line["nickname"].startswith('a"}\n{"level"')
 
 
+@pytest.mark.parametrize("deceptive", ["\u2028", "\u2029", "\x85", "\x9b", "\u202e", "\u2066", "\u200f"])
+def test_nothing_ends_a_line_commands_a_terminal_or_turns_the_text_round(
+    write: Callable[..., dict[str, Any]], deceptive: str
+) -> None:
+    assert write("user.registered", extra={"nickname": f"Zoë{deceptive}!"})["nickname"] == "Zoë\ufffd!"
+
+
 def test_values_of_every_type_are_written(write: Callable[..., dict[str, Any]]) -> None:
     class Broken:
         def __str__(self) -> str:

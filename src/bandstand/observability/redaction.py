@@ -41,6 +41,8 @@ _VALUES = re.compile(
 _SUSPICIOUS = re.compile(
     r"@|eyJ|\d[\d -]{11}|[Bb]earer|BEARER|[Bb]asic |assw|ASSW|ecret|SECRET|_token|[Aa][Pp][Ii]_?[Kk]ey"
 )
+# JSON escapes what is below a space. These end a line, command a terminal or turn the text round for whoever reads it.
+_DECEPTIVE = re.compile("[\x80-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +66,11 @@ def clean(key: str, value: Any, *, depth: int = 0) -> Any:
 
 
 def clean_text(text: str) -> str:
-    """Mask what looks like a credential, a card number or an address in free text, and bound its length."""
+    """Mask what looks like a credential, card or address, replace what deceives a reader, and bound the length."""
     if len(text) > _TEXT_LIMIT:
         text = text[:_TEXT_LIMIT] + "…"
+    if not text.isascii():
+        text = _DECEPTIVE.sub("\ufffd", text)
     return _VALUES.sub(_mask, text) if _SUSPICIOUS.search(text) else text
 
 
