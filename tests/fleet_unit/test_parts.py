@@ -43,6 +43,12 @@ def test_the_end_of_a_log_is_shown_without_reading_all_of_it(tmp_path: Path) -> 
     assert tail(tmp_path / "none.log", lines=2) == ""
 
 
+def test_a_line_of_a_log_ends_at_a_line_feed_and_nowhere_else(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("first\n{\u2028forged\x85forged\x0c}\n", encoding="utf-8")
+    assert tail(log, lines=1) == "{\u2028forged\x85forged\x0c}"
+
+
 def test_a_file_is_replaced_as_a_whole_and_secrets_are_closed_from_the_start(tmp_path: Path) -> None:
     replace_file(tmp_path / "key", "secret", mode=0o600)
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600

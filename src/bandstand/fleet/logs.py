@@ -39,7 +39,7 @@ def tail(log: Path, *, lines: int) -> str:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.removesuffix("\n").split("\n")[-lines:])  # a line ends at a line feed and nowhere else
 
 
 def follow(logs: list[Path]) -> Iterator[tuple[Path, str]]:
@@ -55,6 +55,6 @@ def follow(logs: list[Path]) -> Iterator[tuple[Path, str]]:
                     text = file.read(size - start)
                 whole = text[: text.rfind(b"\n") + 1]
                 places[log] = start + len(whole)
-                for line in whole.decode("utf-8", "replace").splitlines():
+                for line in whole.decode("utf-8", "replace").split("\n")[:-1]:
                     yield log, line
         sleep(0.1)
