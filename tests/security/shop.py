@@ -44,7 +44,7 @@ class Shop:
         self.mint = Mint(self.data, "users")
         self.staff = self._sign_in("staff@example.com", "staff-Passw0rd!")
         self.anna, self.ben = self.register("anna"), self.register("ben")
-        self.product_id = self.new_product()
+        self.product_id, self.spare_product_id = self.new_product(), self.new_product()
         self.order_id = self.place_order(self.anna)
         self.payment_id = self.payment_of(self.order_id)
 

@@ -85,9 +85,9 @@ class Wire:
             found = {name.lower(): value for name, value in answer.getheaders()}
             return Answer(status=answer.status, headers=found, body=body)
 
-    def raw(self, *parts: bytes, quiet_seconds: float = 0.0) -> bytes:
+    def raw(self, *parts: bytes, quiet_seconds: float = 0.0, patience: float = _TIMEOUT) -> bytes:
         """Send *parts* over a new connection; return the first answer and what follows in *quiet_seconds*."""
-        with socket.create_connection((self.host, self.port), timeout=_TIMEOUT) as plain:
+        with socket.create_connection((self.host, self.port), timeout=patience) as plain:
             with suppress(ConnectionError):
                 for part in parts:
                     plain.sendall(part)
@@ -117,8 +117,12 @@ def _received(plain: socket.socket, *, quiet_seconds: float) -> bytes:
 
 def _is_whole(answer: bytes) -> bool:
     head, end, body = answer.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    if b"transfer-encoding: chunked" in head.lower():
+        return body.endswith(b"0\r\n\r\n")
     length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
-    return bool(end and length) and len(body) >= int(length[1] if length else 0)
+    return length is not None and len(body) >= int(length[1])
 
 
 def status_of(answer: bytes) -> int:
