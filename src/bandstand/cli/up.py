@@ -41,9 +41,11 @@ async def _run(launcher: Launcher, *, seed: bool) -> int:
     except StartFailed as error:
         await launcher.stop()
         raise Failure(str(error), Exit.UNHEALTHY) from None
-    if not launcher.is_leaving:
-        _welcome(launcher)
-        launcher.announce_up()
+    if launcher.is_leaving:
+        await launcher.stop()
+        return Exit.INTERRUPTED
+    _welcome(launcher)
+    launcher.announce_up()
     await launcher.wait()
     return Exit.OK if await launcher.stop() else Exit.INTERRUPTED
 
