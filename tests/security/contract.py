@@ -25,6 +25,7 @@ class Operation:
     is_public: bool
     parameter: str | None
     needs_key: bool
+    statuses: frozenset[int]
     schema: Mapping[str, Any] | None
 
     def at(self, identifier: str) -> str:
@@ -54,6 +55,7 @@ def _operation(service: str, method: str, path: str, said: Mapping[str, Any], do
         is_public={} in said["security"],
         parameter=parameter[1] if parameter else None,
         needs_key=any(entry.get("required") for entry in keys),
+        statuses=frozenset(map(int, said["responses"])),
         schema=schema,
     )
 

@@ -77,7 +77,12 @@ class VerifyTokenView(StrictAPIView):
     permission_classes = [Public]
     authentication_classes = ()
 
-    @Endpoint(summary="Ask whether an access token is good", body=schemas.Token, answers={200: None})
+    @Endpoint(
+        summary="Ask whether an access token is good",
+        body=schemas.Token,
+        answers={200: None},
+        errors=(NotAuthenticated,),
+    )
     def post(self, request: Request) -> Response:
         """200 for a token that would be accepted, else 401."""
         token = _read(schemas.Token, request)["token"]
