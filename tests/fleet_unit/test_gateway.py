@@ -105,7 +105,8 @@ def test_the_gateway_echoes_only_a_well_formed_correlation_id(shared_fleet: Flee
 def test_problem_json_is_given_to_those_who_ask_for_it(shared_fleet: Fleet) -> None:
     status, headers, body = shared_fleet.ask("/nothing", headers={"Accept": "application/problem+json"})
     assert (status, headers["content-type"]) == (404, "application/problem+json")
-    assert (body["status"], body["code"], body["service"]) == (404, "NOT_FOUND", "gateway")
+    assert (body["status"], body["code"], body["title"]) == (404, "NOT_FOUND", "Not Found")
+    assert (headers["cache-control"], headers["vary"]) == ("no-store", "Accept")
 
 
 @pytest.mark.parametrize(

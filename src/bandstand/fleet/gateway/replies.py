@@ -4,6 +4,7 @@ Envoy takes the first mapper that matches. A client's correlation id is echoed o
 broken that it has no headers at all gets an id made from its connection.
 """
 
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 __all__ = ["local_reply_config"]
@@ -63,10 +64,10 @@ def _mapper(filters: list[dict[str, Any]], answer: _Answer, identifier: str, *, 
     facts = {"code": answer.code, "correlation_id": identifier, "service": "gateway", "timestamp": _TIME}
     body: dict[str, Any] = {"error": {**facts, "message": answer.message, "details": {}}}
     if problem:
-        title = answer.code.replace("_", " ").capitalize()
+        title = HTTPStatus(answer.status).phrase
         body = {"type": "about:blank", "title": title, "status": answer.status, "detail": answer.message, "details": {}}
         body |= facts
-    headers = [_added("X-Correlation-ID", identifier)]
+    headers = [_added("X-Correlation-ID", identifier), _added("Cache-Control", "no-store"), _added("Vary", "Accept")]
     if answer.status < 500:  # refused before it got an id; otherwise Envoy replaces this one by the request's own
         headers.append(_added("X-Request-ID", _CONNECTION_ID))
     if answer.status in (429, 503):
