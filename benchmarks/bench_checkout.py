@@ -12,14 +12,13 @@ import http.client
 import json
 import sqlite3
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections import Counter
-from contextlib import closing
+from collections import Counter, defaultdict
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,15 @@ from uuid import uuid4
 
 import psutil
 
+from benchmarks import wal
 from benchmarks.report import machine, write
 
 BANDSTAND = [sys.executable, "-m", "bandstand.cli"]
 GOAL = ">= 80 confirmed orders/s with everything on (stretch 120), on 2 cores"
+
+
+_SERVING = {"python": "requests", "tokio-rt-worker": "requests"}
+"""What threads are called that the HTTP server has started, or that it began as."""
 
 
 class Shop:
@@ -120,12 +124,33 @@ def quiescent(shop: Shop, *, within: float = 120.0) -> None:
 
 
 def cpu_of(shop: Shop) -> dict[str, float]:
-    """CPU seconds so far, for each process by name and role."""
-    spent: dict[str, float] = {}
+    """CPU seconds so far, for each process by name and role, and for the clients: this process."""
+    own = psutil.Process().cpu_times()
+    spent: dict[str, float] = {"clients": own.user + own.system}
     for entry in shop.status["processes"]:
         times = psutil.Process(entry["pid"]).cpu_times()
         spent[f"{entry['name']} {entry['role']}"] = times.user + times.system
     return spent
+
+
+def cpu_by_thread(shop: Shop) -> dict[str, float]:
+    """CPU seconds so far, for each kind of thread of each worker; those of the HTTP server answer requests."""
+    spent: defaultdict[str, float] = defaultdict(float)
+    for entry in shop.status["processes"]:
+        if entry["role"] == "worker":
+            for task in Path(f"/proc/{entry['pid']}/task").iterdir():
+                with suppress(FileNotFoundError):  # it has just ended
+                    kind = (task / "comm").read_text().strip()
+                    spent[f"{entry['name']} {_SERVING.get(kind, kind)}"] += (
+                        int((task / "schedstat").read_text().split()[0]) / 1e9
+                    )
+    return dict(spent)
+
+
+def per_order(before: dict[str, float], after: dict[str, float], orders: int) -> dict[str, float]:
+    """The milliseconds of an order, without what is hardly any."""
+    took = {name: (seconds - before.get(name, 0.0)) * 1e3 / orders for name, seconds in after.items()}
+    return {name: round(each, 2) for name, each in took.items() if each >= 0.03}
 
 
 def memory_mib(shop: Shop) -> float:
@@ -146,10 +171,10 @@ def moment(text: str) -> float:
 
 def one_round(shop: Shop, *, seconds: float, clients: int) -> dict[str, Any]:
     """Load the shop once and say what came of it."""
-    before, began = cpu_of(shop), datetime.now().astimezone()
+    before, threads, began = cpu_of(shop), cpu_by_thread(shop), datetime.now().astimezone()
     took, statuses = load(shop, seconds=seconds, clients=clients)
     quiescent(shop)
-    after = cpu_of(shop)
+    after, threads_after = cpu_of(shop), cpu_by_thread(shop)
     since = began.astimezone(tz=None).isoformat()
     ended = [
         (moment(created), moment(confirmed))
@@ -169,40 +194,39 @@ def one_round(shop: Shop, *, seconds: float, clients: int) -> dict[str, Any]:
         "accept_p99_ms": percentile(took, 0.99),
         "confirm_p50_ms": percentile([confirmed - created for created, confirmed in ended], 0.5),
         "confirm_p99_ms": percentile([confirmed - created for created, confirmed in ended], 0.99),
-        "cpu_ms_per_order": {
-            name: round((after[name] - before[name]) * 1e3 / len(ended), 2)
-            for name in after
-            if after[name] - before[name] > 0.01
-        },
+        "cpu_ms_per_order": (cpu := per_order(before, after, len(ended))),
+        "cpu_ms_per_order_in_all": round(sum(cpu.values()), 1),
+        "cpu_ms_per_order_by_thread": per_order(threads, threads_after, len(ended)),
     }
 
 
-def commits(log: Path) -> int:
-    """Count the commit frames of a write-ahead log (sqlite.org/fileformat2.html, section 4)."""
-    content = log.read_bytes() if log.is_file() else b""
-    if not content:
-        return 0
-    page = struct.unpack(">I", content[8:12])[0]
-    salt = content[16:24]
-    frames = range(32, len(content) - 23, page + 24)
-    return sum(1 for at in frames if content[at + 8 : at + 16] == salt and content[at + 4 : at + 8] != bytes(4))
-
-
-def commits_per_order(shop: Shop, *, orders: int = 10) -> dict[str, float]:
-    """How many commits one order costs each database when nothing else goes on."""
-    logs = {name: Path(f"{shop.database(name)}-wal") for name in shop.status["services"]}
-    logs["bus"] = Path(shop.status["bus"].removeprefix("embedded:///") + "-wal")
+def commits_per_order(shop: Shop, *, orders: int = 10) -> dict[str, Any]:
+    """How many commits one order costs each database when nothing else goes on, and which tables they write."""
+    databases = {name: shop.database(name) for name in shop.status["services"]}
+    databases["bus"] = Path(shop.status["bus"].removeprefix("embedded:///"))
     time.sleep(2.0)
-    for log in logs.values():  # an empty log is not restarted within so few commits
-        with closing(sqlite3.connect(str(log).removesuffix("-wal"))) as connection:
+    for database in databases.values():  # an empty log is not restarted within so few commits
+        with closing(sqlite3.connect(database)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    before = {name: commits(log) for name, log in logs.items()}
+    before = {name: len(wal.commits(log_of(database))) for name, database in databases.items()}
     with closing(shop.connection()) as connection:
         for number in range(orders):
             shop.place(connection, shop.products[number])
             quiescent(shop)
             time.sleep(0.3)
-    return {name: round((commits(log) - before[name]) / orders, 1) for name, log in logs.items()}
+    found: dict[str, Any] = {}
+    for name, database in databases.items():
+        made = wal.commits(log_of(database))[before[name] :]
+        tables = wal.tables_of(database)
+        kinds = Counter(", ".join(sorted({tables[page] for page in pages if page in tables})) for pages in made)
+        written = {kind: round(count / orders, 1) for kind, count in kinds.most_common()}
+        found[name] = {"commits": round(len(made) / orders, 1), "tables_written": written}
+    return found
+
+
+def log_of(database: Path) -> Path:
+    """Where the write-ahead log of a database is."""
+    return database.with_name(database.name + "-wal")
 
 
 def one_alone(shop: Shop, *, orders: int = 20) -> float:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -134,3 +135,12 @@ def test_only_the_named_loops_are_started(start: Callable[..., Worker]) -> None:
     worker.drain(timedelta())
     with pytest.raises(ValueError, match="unknown loops: three; there are: one, two"):
         start_loops(["three"])
+
+
+def test_the_system_shows_the_thread_of_a_loop_under_its_name(start: Callable[..., Worker]) -> None:
+    loop = Counting()
+    loop.go_on.set()
+    start(counting=loop)
+    assert loop.begun.wait(PATIENCE)
+    shown = {task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")}
+    assert not shown or "counting" in shown  # only Linux shows them there

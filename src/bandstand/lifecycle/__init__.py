@@ -2,7 +2,7 @@
 
 from bandstand.lifecycle.draining import begin_drain, end_drain, is_draining
 from bandstand.lifecycle.loops import Loop, register_loop, registered_loops
-from bandstand.lifecycle.worker import Worker, start_loops
+from bandstand.lifecycle.worker import Worker, name_thread, start_loops
 
 __all__ = [
     "Loop",
@@ -10,6 +10,7 @@ __all__ = [
     "begin_drain",
     "end_drain",
     "is_draining",
+    "name_thread",
     "register_loop",
     "registered_loops",
     "start_loops",

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from django.db import connections
 
+from bandstand.lifecycle import name_thread
+
 __all__ = ["CallPool"]
 
 
@@ -32,6 +34,7 @@ class CallPool:
             self._jobs.put(None)
 
     def _work(self) -> None:
+        name_thread("saga-call")
         try:
             while (job := self._jobs.get()) is not None:
                 job()
