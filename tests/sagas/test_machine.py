@@ -1,5 +1,7 @@
 """A Hypothesis state machine over the real engine, the real worker and a real database, with all faults at once."""
 
+from itertools import count
+
 import pytest
 from django.db import connection
 from hypothesis import HealthCheck, settings
@@ -11,6 +13,9 @@ from bandstand.sagas.config import SagasConfig
 from bandstand.sagas.runner import Runner
 from bandstand.testing.clock import held_clock
 from tests.sagas.shop import Checkout, ManualPool, Participants, Shop, open_shop, order_history
+
+_NUMBERS = count(1)
+"""An order's name never comes twice: what the participants remember outlives an example."""
 
 CALLS = ["validate.do", "reserve.do", "reserve.undo", "capture.do", "capture.undo", "commit.do", "confirm.do", "ended"]
 FAULTS = ["lost_reply", "lost_request", "late", "error", "unsent", "refuse", "always:late", "always:lost_reply"]
@@ -46,7 +51,7 @@ class Orders(RuleBasedStateMachine):
     @precondition(lambda self: len(self.orders) < 3)
     @rule()
     def start(self) -> None:
-        order = f"{id(self)}-{len(self.orders)}"
+        order = f"order-{next(_NUMBERS)}"
         self.orders.append(order)
         starting.start(Checkout, order)
 

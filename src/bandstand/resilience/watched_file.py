@@ -34,20 +34,29 @@ class WatchedFile(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self) -> T:
-        """The content now. Never raises: before the first good reading it is the *empty* one."""
+        """The content now. Never raises: where the file was never readable it is the *empty* one."""
         if clock.monotonic() >= self._look_at:
-            self.refresh()
+            self._look(asked_at=self._look_at)
         return self._content
 
     def refresh(self) -> None:
         """Look at the file at once."""
+        self._look(asked_at=None)
+
+    def _look(self, *, asked_at: float | None) -> None:
         with self._lock:
-            self._look_at = clock.monotonic() + self._every
+            if asked_at is not None and asked_at != self._look_at:
+                return  # somebody else has looked while this thread waited
             try:
-                found = self.path.stat()
-                stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
-                if stamp != self._stamp:
-                    self._content = self._parse(self.path.read_bytes())
-                    self._stamp = stamp
+                self._read()
             except (OSError, ValueError) as error:
                 log.warning("watched_file.unreadable", extra={"file": str(self.path), "error": str(error)})
+            # Last, so that nobody takes the empty content for the file's while it is being read for the first time.
+            self._look_at = clock.monotonic() + self._every
+
+    def _read(self) -> None:
+        found = self.path.stat()
+        stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
+        if stamp != self._stamp:
+            self._content = self._parse(self.path.read_bytes())
+            self._stamp = stamp
