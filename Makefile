@@ -1,7 +1,7 @@
 # Thin: each target is one line over uv. `make` alone lists them.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := .venv/bin/uv
-RUN_SYNC := $(UV) sync --quiet --locked --all-packages --no-group dev --inexact
+RUN_SYNC := $(UV) sync --quiet --locked --compile-bytecode --all-packages --no-group dev --inexact
 DEV_SYNC := $(UV) sync --quiet --locked --all-packages --all-extras
 
 .PHONY: help demo up test check bench format
