@@ -179,6 +179,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PAYMENT_RECONCILE_EVERY_SECONDS", "0.05")
     payments_config.cache_clear()
     yield
+    monkeypatch.undo()  # before the cache is cleared, or it is filled with what was set here
     payments_config.cache_clear()
 
 

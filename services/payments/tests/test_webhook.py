@@ -81,6 +81,7 @@ def test_without_a_secret_every_webhook_is_refused(
     try:
         assert webhook(captured(pending), secret="").status_code == 401
     finally:
+        monkeypatch.undo()  # before the cache is cleared, or it is filled with what was set here
         payments_config.cache_clear()
 
 
