@@ -1,5 +1,6 @@
 """The pytest plugin: installed with the `test` extra, it only adds fixtures."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,3 +25,12 @@ def trust_issuers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
     yield trust
     for override in reversed(enabled):
         override.disable()
+
+
+@pytest.fixture(autouse=True)
+def _no_wake_ups_left() -> Iterator[None]:
+    """Close what events keep open beside Django's connections: a test database in use cannot be dropped."""
+    yield
+    wakeups = sys.modules.get("bandstand.events.wakeups")
+    if wakeups is not None:
+        wakeups.close()
