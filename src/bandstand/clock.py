@@ -3,6 +3,7 @@
 Tests hold the clock with `bandstand.testing.held_clock`; nothing else in the project reads time elsewhere.
 """
 
+import re
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from functools import partial
 from typing import Protocol
 from uuid import UUID
 
-__all__ = ["Clock", "database_now", "install", "monotonic", "now", "rfc3339", "sleep", "uuid7"]
+__all__ = ["Clock", "database_now", "install", "moment", "monotonic", "now", "rfc3339", "sleep", "uuid7"]
 
 
 class Clock(Protocol):
@@ -81,6 +82,23 @@ def database_now(using: str = "default") -> datetime:
 def rfc3339(moment: datetime, *, timespec: str = "milliseconds") -> str:
     """Write *moment* as RFC 3339 in UTC with a `Z`."""
     return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+_AGO = re.compile(r"(\d+)([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def moment(text: str) -> datetime:
+    """Read a moment as people write it: RFC 3339, UTC without a zone, or how long ago. Raises ValueError."""
+    ago = _AGO.fullmatch(text)
+    try:
+        if ago is not None:
+            return now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        expected = "expected how long ago, as 90s, 30m, 2h or 7d, or a time, as 2026-05-04T10:00:00Z"
+        raise ValueError(f"{text!r} is no moment; {expected}") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -33,3 +33,9 @@ def test_postgres_urls_carry_credentials_options_and_timeouts():
 def test_other_urls_are_refused_with_the_reason(url):
     with pytest.raises(ValueError, match=r"sqlite|scheme"):
         database_from_url(url)
+
+
+@pytest.mark.parametrize("options", ["pool_min_size=9&pool_max_size=2", "pool_timeout=soon", "pool_max_size=0"])
+def test_a_pool_that_cannot_be_is_refused(options):
+    with pytest.raises(ValueError, match="pool_"):
+        database_from_url(f"postgres://shop@db/orders?{options}")

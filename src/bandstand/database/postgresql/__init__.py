@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend with its pool, made safe for processes that fork."""
