@@ -1,0 +1,86 @@
+"""What failed stays visible until a person retries or discards it; the command, the admin and the checks."""
+
+import json
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from bandstand.errors import Conflict, NotFound
+from bandstand.tasks import operations
+from bandstand.tasks.checks import check_tasks
+from tests.tasks import jobs
+from tests.tasks.staging import configured, eventually, rows, running
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database")]
+
+
+@pytest.fixture
+def failed(database) -> str:
+    """The id of a task that was given up."""
+    result = jobs.stumble.enqueue(3)
+    with running():
+        eventually(lambda: rows().filter(state="failed").exists())
+    return result.id
+
+
+def tell(*words: str) -> str:
+    out = StringIO()
+    call_command("tasks", *words, stdout=out)
+    return out.getvalue().strip()
+
+
+def test_a_failed_task_is_listed_shown_and_retried_with_all_its_attempts(failed):
+    (listed,) = json.loads(tell("list", "--json"))
+    assert (listed["id"], listed["attempts"], listed["reason"]) == (failed, 3, "ValueError: attempt 3")
+    shown = json.loads(tell("show", failed, "--json"))
+    assert shown["arguments"] == {"args": [3], "kwargs": {}}
+    assert "ValueError: attempt 3" in shown["traceback"]
+    assert tell("retry", failed) == "1 ready"
+    assert tell("list") == "no failed tasks"
+    with running():
+        eventually(lambda: rows().filter(state="successful").exists())
+    assert rows().get().attempts == 1
+
+
+def test_a_discarded_task_is_run_no_more_and_stays_visible(failed):
+    assert tell("discard", "--all") == "1 discarded"
+    assert failed in tell("list", "--state", "discarded")
+    assert jobs.stumble.get_result(failed).is_finished
+
+
+def test_a_waiting_task_can_be_called_off_and_its_key_is_free_again():
+    first = jobs.count_stock.enqueue(1)
+    operations.discard([first.id])
+    assert jobs.count_stock.enqueue(1).id != first.id
+
+
+def test_a_task_that_has_succeeded_is_neither_retried_nor_discarded():
+    jobs.note.enqueue()
+    rows().update(state="successful")
+    for act in (operations.retry, operations.discard):
+        with pytest.raises(Conflict, match="is successful"):
+            act([rows().get().pk])
+
+
+def test_no_such_task_is_said_in_a_sentence():
+    with pytest.raises(NotFound):
+        operations.retry([uuid4()])
+    with pytest.raises(CommandError, match="there is no task"):
+        tell("show", str(uuid4()))
+    with pytest.raises(CommandError, match="by id, or say --all"):
+        tell("retry")
+
+
+def test_checks_want_a_durable_backend_on_the_database_of_events():
+    assert check_tasks() == []
+    immediate = {"default": {"BACKEND": "django_tasks.backends.immediate.ImmediateBackend"}}
+    with override_settings(TASKS=immediate):
+        assert [message.id for message in check_tasks()] == ["bandstand.E401"]
+    with configured(DATABASE="default"):
+        from django.conf import settings
+
+        with override_settings(BANDSTAND={**settings.BANDSTAND, "EVENTS": {"DATABASE": "other"}}):
+            assert [message.id for message in check_tasks()] == ["bandstand.E402"]
