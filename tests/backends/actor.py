@@ -4,7 +4,7 @@ import sys
 from datetime import timedelta
 
 from bandstand.events.backends import open_bus
-from tests.backends.suite import message, subscribed
+from tests.backends.steps import message, subscribed, take
 
 
 def publish(url: str, type_: str, subject: str, count: str) -> None:
@@ -16,10 +16,10 @@ def publish(url: str, type_: str, subject: str, count: str) -> None:
             print(sent.body, flush=True)
 
 
-def hold(url: str, group: str) -> None:
+def hold(url: str, group: str, count: str) -> None:
     """Fetch without acknowledging and stay."""
     subscription = subscribed(open_bus(url), group)
-    print("holding", len(subscription.fetch(100)), flush=True)
+    print("holding", len(take(subscription, int(count))), flush=True)
     sys.stdin.read()
 
 

@@ -3,6 +3,7 @@
 import os
 import threading
 from importlib import import_module
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from bandstand.config import ConfigurationError, Fault, section
@@ -32,8 +33,20 @@ __all__ = [
     "open_bus",
 ]
 
-_BACKENDS = {"embedded": "bandstand.events.backends.embedded:EmbeddedBus"}
-_PLANNED = {"amqp": "rabbitmq", "amqps": "rabbitmq", "redis": "redis", "rediss": "redis", "kafka": "kafka"}
+_BACKENDS = {
+    "embedded": "bandstand.events.backends.embedded:EmbeddedBus",
+    "kafka": "bandstand.events.backends.kafka:KafkaBus",
+    "redis": "bandstand.events.backends.redis:RedisBus",
+    "rediss": "bandstand.events.backends.redis:RedisBus",
+}
+_LIBRARIES = {
+    "kafka": ("confluent_kafka", "kafka"),
+    "redis": ("redis", "redis"),
+    "rediss": ("redis", "redis"),
+}
+"""The module that a backend needs, and the extra that brings it."""
+
+_PLANNED = {"amqp": "rabbitmq", "amqps": "rabbitmq"}
 
 _open: dict[tuple[int, str], Bus] = {}
 _guard = threading.Lock()
@@ -43,13 +56,20 @@ def check_url(url: str) -> str | None:
     """What is wrong with a bus URL, or None."""
     scheme = urlsplit(url).scheme
     if scheme in _BACKENDS:
-        return None
+        return _absent(scheme)
     known = ", ".join(f"{name}://" for name in sorted(_BACKENDS))
     if not url:
         return f"it is not set; expected one of {known}"
     if scheme in _PLANNED:
         return f"{scheme}:// belongs to the extra {_PLANNED[scheme]!r}, which has no backend yet; use one of {known}"
     return f"the scheme {scheme!r} is unknown; expected one of {known}"
+
+
+def _absent(scheme: str) -> str | None:
+    library, extra = _LIBRARIES.get(scheme, ("", ""))
+    if not library or find_spec(library) is not None:
+        return None
+    return f"{scheme}:// needs the library {library!r}: pip install 'bandstand[{extra}]'"
 
 
 def open_bus(url: str) -> Bus:

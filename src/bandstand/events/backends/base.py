@@ -43,7 +43,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """A message on its way to a group; `position` is what the group acknowledges."""
+    """A message on its way to a group; `position` grows within one subscription and is what it acknowledges."""
 
     position: int
     message: Message
@@ -60,7 +60,10 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupReport:
-    """A group as the bus knows it: what it listens to and how many events of those it has not acknowledged."""
+    """A group as the bus knows it: what it listens to and how many events it has not acknowledged.
+
+    A bus may count events of other types that lie before the last of its own; a group that is done has no lag.
+    """
 
     name: str
     types: tuple[str, ...]
@@ -113,6 +116,12 @@ class Bus(ABC):
 
     supports_ordering: ClassVar[bool] = True
     """Whether order per subject holds as far as the group. The inbox keeps it during retries on every bus."""
+    keeps_history: ClassVar[bool] = True
+    """Whether a group that is registered late can begin with what was published before it."""
+    shares_groups: ClassVar[bool] = False
+    """Whether several subscriptions of one group may read at once, each its own subjects."""
+    trims: ClassVar[bool] = True
+    """Whether `trim` drops events; elsewhere the server does by a retention of its own, and `trim` returns 0."""
 
     @abstractmethod
     def __init__(self, url: str) -> None: ...
@@ -137,12 +146,8 @@ class Bus(ABC):
         """Start reading for *group*, or None while another subscription does."""
 
     @abstractmethod
-    def waiter(self, name: str) -> Waiter:
-        """Listen under *name*. A group's name is woken by every publication it subscribes to."""
-
-    @abstractmethod
-    def notify(self, name: str) -> None:
-        """Wake all waiters called *name* in all processes. A hint that may get lost; never raises for a lost one."""
+    def waiter(self, group: str) -> Waiter:
+        """What the reader of *group* waits on: woken by every publication of a type that it is registered for."""
 
     @abstractmethod
     def trim(self, older_than: timedelta) -> int:
@@ -151,6 +156,10 @@ class Bus(ABC):
     @abstractmethod
     def groups(self) -> list[GroupReport]:
         """Every registered group, by name."""
+
+    def doubts(self) -> list[str]:
+        """What about the server's settings speaks against the promise of `publish`. Raises BusUnavailable."""
+        return []
 
     @abstractmethod
     def close(self) -> None:

@@ -5,7 +5,6 @@ enough: no gaps, and order per subject for free. The one reader of a group is wh
 kernel frees when its process dies; no lease has to be renewed, and an idle bus costs nothing.
 """
 
-import contextlib
 import fcntl
 import os
 import re
@@ -104,16 +103,9 @@ class EmbeddedBus(Bus):
             self._locks = [each for each in self._locks if not each.closed] + [lock]
         return subscription
 
-    def waiter(self, name: str) -> Waiter:
+    def waiter(self, group: str) -> Waiter:
         """Bind a socket in the folder beside the file."""
-        return self._wake_folder().waiter(_check(name))
-
-    def notify(self, name: str) -> None:
-        """Send a datagram to each waiter of that name."""
-        with contextlib.suppress(OSError):  # no folder, no waiter
-            folder = self._wake_folder()
-            folder.generation()
-            folder.notify(name)
+        return self._wake_folder().waiter(_check(group))
 
     def trim(self, older_than: timedelta) -> int:
         """Delete a bounded number of rows below every cursor, so that the write lock is never held for long."""

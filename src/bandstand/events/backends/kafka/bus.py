@@ -1,0 +1,182 @@
+"""The bus itself: what is published goes to the topic of its service, and groups are Kafka's consumer groups."""
+
+import threading
+import weakref
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+from bandstand.events.backends.base import (
+    Bus,
+    BusUnavailable,
+    GroupReport,
+    Message,
+    Published,
+    Waiter,
+)
+from bandstand.events.backends.kafka.cluster import Cluster
+from bandstand.events.backends.kafka.options import MAX_BYTES, Options
+from bandstand.events.backends.kafka.reading import Group, KafkaSubscription
+from bandstand.events.backends.kafka.registry import Registered, Registry, owner_of, owners
+from bandstand.events.backends.kafka.sending import Record, Sender
+
+__all__ = ["KafkaBus"]
+
+
+class KafkaBus(Bus):
+    """`kafka://host:port,host:port/?prefix=bandstand&partitions=12`"""
+
+    shares_groups = True
+    trims = False
+
+    def __init__(self, url: str) -> None:
+        self._options = Options.parsed(url)
+        self._cluster = Cluster(self._options)
+        self._sender = Sender(self._options)
+        self._registry = Registry(self._options, self._cluster, self._sender)
+        self._guard = threading.Lock()
+        self._waiters: dict[str, list[_Waiter]] = {}
+        self._subscriptions: weakref.WeakSet[KafkaSubscription] = weakref.WeakSet()
+
+    def publish(self, messages: Sequence[Message]) -> Published:
+        """Send everything at once and wait until all replicas in sync have all of it."""
+        fitting, refused = _sorted_out(messages)
+        for owner in owners([message.type for message in fitting]):
+            self._ensure(owner)
+        reasons = self._sender.send([self._record(message) for message in fitting]) if fitting else {}
+        refused |= {fitting[index].event_id: reason for index, reason in reasons.items()}
+        accepted = (message.event_id for index, message in enumerate(fitting) if index not in reasons)
+        return Published(accepted=frozenset(accepted), refused=refused)
+
+    def register(self, group: str, types: Collection[str], *, from_beginning: bool) -> None:
+        """Write the group's types, and where it begins in topics that it did not read before."""
+        known = self._registry.groups().get(group)
+        if not types:
+            if known is not None:
+                self._registry.remove(group)
+                self._cluster.forget(group)
+            return
+        topics = {self._options.topic(owner): self._ensure(owner) for owner in sorted(owners(types))}
+        starts = {topic: known.starts[topic] for topic in topics if known is not None and topic in known.starts}
+        for topic in topics.keys() - starts.keys():
+            places = [(topic, number) for number in range(topics[topic])]
+            ends = dict.fromkeys(places, 0) if from_beginning else self._cluster.ends(places)
+            starts[topic] = [ends[place] for place in places]
+        wanted = Registered(types=tuple(sorted(types)), starts=starts)
+        if wanted != known:
+            self._registry.write(group, wanted)
+
+    def subscribe(self, group: str) -> KafkaSubscription:
+        """Join the consumer group; its partitions arrive when the other members have agreed."""
+        registered = self._registered(group)
+        topics = [self._options.topic(owner) for owner in sorted(owners(registered.types))]
+        about = Group(group, registered=lambda: self._registered(group), wake=lambda: self._wake(group))
+        subscription = KafkaSubscription(self._options, about, topics)
+        with self._guard:
+            self._subscriptions.add(subscription)
+        return subscription
+
+    def waiter(self, group: str) -> Waiter:
+        """Wait for what the group's subscription in this process reads."""
+        waiter = _Waiter(self, group)
+        with self._guard:
+            self._waiters.setdefault(group, []).append(waiter)
+        return waiter
+
+    def trim(self, older_than: timedelta) -> int:  # noqa: ARG002 - the topic's retention does it
+        """Leave it to the retention of the topics."""
+        return 0
+
+    def groups(self) -> list[GroupReport]:
+        """Count from each group's committed offsets to the ends of its topics."""
+        return [
+            GroupReport(name=name, types=registered.types, lag=self._lag(name, registered))
+            for name, registered in sorted(self._registry.groups().items())
+        ]
+
+    def close(self) -> None:
+        """Leave every group and close all connections."""
+        with self._guard:
+            subscriptions = list(self._subscriptions)
+            self._subscriptions.clear()
+        for subscription in subscriptions:
+            subscription.close()
+        self._registry.close()
+        self._sender.close()
+        self._cluster.close()
+
+    def forget_waiter(self, waiter: "_Waiter", group: str) -> None:
+        """Wake it no more."""
+        with self._guard:
+            self._waiters[group].remove(waiter)
+
+    def _wake(self, group: str) -> None:
+        with self._guard:
+            waiters = list(self._waiters.get(group, ()))
+        for waiter in waiters:
+            waiter.wake()
+
+    def _registered(self, group: str) -> Registered:
+        registered = self._registry.groups().get(group)
+        if registered is None:
+            raise BusUnavailable(f"the group {group!r} is not registered")
+        return registered
+
+    def _ensure(self, owner: str) -> int:
+        options = self._options
+        return self._cluster.ensure(
+            options.topic(owner), partitions=options.partitions, settings=options.topic_settings()
+        )
+
+    def _lag(self, group: str, registered: Registered) -> int:
+        topics = [self._options.topic(owner) for owner in owners(registered.types)]
+        places = [place for topic in topics for place in self._cluster.places(topic)]
+        beginnings, ends = self._cluster.beginnings(places), self._cluster.ends(places)
+        committed = self._cluster.committed(group, places)
+        begun = {place: max(beginnings[place], committed.get(place, 0), registered.start(place)) for place in places}
+        return sum(max(0, ends[place] - begun[place]) for place in places)
+
+    def _record(self, message: Message) -> Record:
+        return Record(
+            topic=self._options.topic(owner_of(message.type)),
+            key=message.subject.encode(),
+            value=message.body.encode(),
+            headers=[("type", message.type), ("event_id", message.event_id)],
+        )
+
+
+class _Waiter(Waiter):
+    """An event that the subscription's thread sets."""
+
+    def __init__(self, bus: KafkaBus, group: str) -> None:
+        self._bus = bus
+        self._group = group
+        self._woken = threading.Event()
+
+    def wait(self, timeout: timedelta) -> None:
+        """Block until woken or until *timeout*."""
+        self._woken.wait(max(0.0, timeout.total_seconds()))
+        self._woken.clear()
+
+    def wake(self) -> None:
+        """End the wait."""
+        self._woken.set()
+
+    def close(self) -> None:
+        """Be woken no more."""
+        self._bus.forget_waiter(self, self._group)
+
+
+def _sorted_out(messages: Sequence[Message]) -> tuple[list[Message], dict[str, str]]:
+    fitting: list[Message] = []
+    refused: dict[str, str] = {}
+    blocked: set[str] = set()
+    for message in messages:
+        if message.subject in blocked:
+            continue
+        size = len(message.body.encode())
+        if size > MAX_BYTES:
+            refused[message.event_id] = f"{size} bytes; the bus takes {MAX_BYTES}"
+            blocked.add(message.subject)
+        else:
+            fitting.append(message)
+    return fitting, refused
