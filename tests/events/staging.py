@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from django.conf import settings as django_settings
 from django.test import override_settings
+from tests.events.postgres import ALIAS
 
 from bandstand import clock
 from bandstand.config import section
-from bandstand.events import registry
+from bandstand.events import registry, upcasting
 from bandstand.events.backends import Bus, current_bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.consuming import ConsumerLoop
@@ -19,18 +21,23 @@ from bandstand.events.relay import Relay
 from bandstand.lifecycle import start_loops
 
 
+def on_both(**settings: object) -> pytest.MarkDecorator:
+    """Run a test with the fixture `theatre` on the project's database and on PostgreSQL."""
+    chosen = [("default", settings), (ALIAS, settings)]
+    return pytest.mark.parametrize("theatre", chosen, ids=[name for name, _ in chosen], indirect=True)
+
+
 @contextmanager
 def own_registry() -> Iterator[None]:
     """Forget afterwards what is declared within."""
-    names = ("_declared", "_consumers", "_local")
-    before = {name: getattr(registry, name).copy() for name in names}
-    lists = {name: {key: list(value) for key, value in before[name].items()} for name in ("_declared", "_local")}
+    kept = [registry._declared, registry._consumers, registry._local, upcasting._upcasters]
+    before = [{key: copy(value) for key, value in each.items()} for each in kept]
     try:
         yield
     finally:
-        for name in names:
-            getattr(registry, name).clear()
-            getattr(registry, name).update({**before[name], **lists.get(name, {})})
+        for each, contents in zip(kept, before, strict=True):
+            each.clear()
+            each.update(contents)
 
 
 class Stage:

@@ -1,13 +1,10 @@
 """Retries, waiting behind, dead letters and what a person does with them."""
 
-import json
 from datetime import timedelta
-from io import StringIO
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
-from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from bandstand.errors import Conflict, NotFound, ValidationFailed
@@ -204,8 +201,8 @@ def test_data_that_does_not_fit_is_mended_and_replayed(stage, fragile):
     (letter,) = dead_letters.listed()
     assert "Expected `int`, got `str`" in letter.reason
     with pytest.raises(ValidationFailed):
-        dead_letters.mend(letter.id, b"[]")
-    dead_letters.mend(letter.id, b'{"thing": "a", "number": 1}')
+        dead_letters.edit(letter.id, b"[]")
+    dead_letters.edit(letter.id, b'{"thing": "a", "number": 1}')
     dead_letters.replay([letter.id])
     stage._loop._retries.expect()
     stage.consume()
@@ -248,27 +245,3 @@ def test_a_handler_that_marks_its_transaction_for_rollback_has_failed(stage):
 def test_unknown_dead_letters_are_named(stage):
     with pytest.raises(NotFound):
         dead_letters.show(uuid4())
-
-
-@pytest.mark.parametrize("stage", [AT_ONCE], indirect=True)
-def test_the_command_lists_shows_and_closes(stage, fragile):
-    fragile.broken = {1, 2}
-    announce(("a", 1), ("b", 2))
-    stage.relay()
-    stage.consume(6)
-
-    def run(*arguments):
-        out = StringIO()
-        call_command("deadletters", *arguments, stdout=out)
-        return out.getvalue()
-
-    first, second = json.loads(run("list", "--json"))
-    assert {first["subject"], second["subject"]} == {"a", "b"}
-    assert json.loads(run("show", first["id"], "--json"))["envelope"]["subject"] == first["subject"]
-    assert run("discard", first["id"]) == "1 discarded\n"
-    assert run("replay", "--all") == "1 replayed\n"
-    assert run("list") == "no dead letters\n"
-    with pytest.raises(CommandError, match="discarded already"):
-        run("replay", first["id"])
-    with pytest.raises(CommandError, match="name the dead letters"):
-        run("replay")

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from tests.events.brokers import Broker
 
 from bandstand import clock
 from bandstand.events import Event, consumer, publish, relay
-from bandstand.events.backends import BusUnavailable, Published, current_bus
+from bandstand.events.backends import BusUnavailable, current_bus
 from bandstand.events.models import DeliveredRow, Lease, OutboxRow
 from bandstand.events.relay import Relay
 from bandstand.events.retention import purge_delivered
@@ -23,36 +24,10 @@ class ThingMade(Event, name="project.thing_made.v1", subject="thing"):
     note: str = ""
 
 
-class Broker:
-    """A foreign broker on a bad day: it stands where a real one would, behind the contract."""
-
-    def __init__(self, *, refuses=(), is_down=False):
-        self.refuses, self.is_down, self.taken = set(refuses), is_down, []
-
-    def publish(self, messages):
-        if self.is_down:
-            raise BusUnavailable
-        accepted, refused, blocked = set(), {}, set()
-        for message in messages:
-            if message.subject in blocked:
-                continue
-            if message.subject in self.refuses:
-                refused[message.event_id] = "not for me"
-                blocked.add(message.subject)
-                continue
-            self.taken.append(message)
-            accepted.add(message.event_id)
-        return Published(accepted=frozenset(accepted), refused=refused)
-
-
 def announce(*things):
     with transaction.atomic():
         for thing in things:
             publish(ThingMade(thing=thing))
-
-
-def subjects(broker):
-    return [message.subject for message in broker.taken]
 
 
 def test_a_bus_that_is_down_leaves_everything_pending(stage):
@@ -71,7 +46,7 @@ def test_a_refused_event_blocks_only_its_own_subject(stage):
     assert moving.run_once() == 2
     announce("c", "bad")
     assert moving.run_once() == 1
-    assert subjects(broker) == ["a", "b", "c"]
+    assert broker.subjects == ["a", "b", "c"]
     assert list(OutboxRow.objects.order_by("id").values_list("subject", "attempts")) == [
         ("bad", 1),
         ("bad", 0),
@@ -104,9 +79,9 @@ def test_two_relays_at_once_lose_nothing_and_keep_order(stage):
     announce("a", "a", "a")
     broker = Broker()
     one, two = Relay(broker, stage.config), Relay(broker, stage.config)
-    rows = one._pending()
+    rows = one._outbox.pending(10, without=())
     first = broker.publish([row.message() for row in rows[:2]])
-    seen_by_two = two._pending()
+    seen_by_two = two._outbox.pending(10, without=())
     one._note(rows[:2], first)
     two._note(seen_by_two, broker.publish([row.message() for row in seen_by_two]))
     order = list(dict.fromkeys(message.event_id for message in broker.taken))
@@ -125,7 +100,7 @@ def test_an_id_that_becomes_visible_late_is_not_passed_over(stage):
     assert moving.run_once() == 1
     late.save(force_insert=True)  # now it is, with the lower id
     moving.run_once()
-    assert subjects(broker) == ["late", "early"]
+    assert broker.subjects == ["late", "early"]
 
 
 @pytest.mark.parametrize("stage", [{"MARK_INTERVAL": timedelta(hours=1)}], indirect=True)
@@ -139,7 +114,7 @@ def test_marking_is_gathered_and_nothing_is_published_twice_meanwhile(stage):
     assert moving.run_once() == 0
     assert OutboxRow.objects.count() == 3
     moving.stop()
-    assert subjects(broker) == ["a", "b", "c"]
+    assert broker.subjects == ["a", "b", "c"]
     assert DeliveredRow.objects.count() == 3
 
 

@@ -1,11 +1,8 @@
 """What is forgotten and when, what is measured, and what the bus command shows."""
 
-import json
 from datetime import timedelta
-from io import StringIO
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import transaction
 from prometheus_client import REGISTRY
 
@@ -107,21 +104,3 @@ def test_gauges_tell_how_far_behind_everything_is(stage, picky):
     ConsumerGauges(stage.bus, "project", stage.config).measure()
     assert REGISTRY.get_sample_value("outbox_pending") == 0
     assert REGISTRY.get_sample_value("dead_letters") == 1
-
-
-def test_the_bus_command_shows_groups_and_forgets_retired_ones(stage, picky):
-    stage.consume()
-    announce("a")
-    stage.relay()
-
-    def run(*arguments):
-        out = StringIO()
-        call_command("eventbus", *arguments, stdout=out)
-        return out.getvalue()
-
-    assert json.loads(run("groups", "--json")) == [{"name": "project", "types": ["project.thing_made.v1"], "lag": 1}]
-    assert run("groups") == "project  lag 1  project.thing_made.v1\n"
-    with pytest.raises(CommandError, match="no group 'nobody'"):
-        run("forget", "nobody")
-    assert run("forget", "project") == "project is forgotten\n"
-    assert run("groups") == ""

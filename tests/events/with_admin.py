@@ -40,32 +40,58 @@ def configure(folder: str) -> None:
     django.setup()
 
 
+def dead_letter():
+    """One whose data does not fit its consumer."""
+    from bandstand import clock
+    from bandstand.events import Envelope, Event, consumer, registry
+    from bandstand.events.models import DeadLetter
+
+    class ThingMade(Event, name="project.thing_made.v1"):
+        number: int
+
+    @consumer(ThingMade)
+    def picky(event, envelope): ...
+
+    moment, key = clock.now(), clock.uuid7()
+    texts = {
+        "consumer": registry.consumers()[0].id,
+        "type": "project.thing_made.v1",
+        "subject": "a",
+        "reason": "ValueError: no",
+    }
+    times = {"first_failed_at": moment, "died_at": moment}
+    named = {"type": texts["type"], "source": "project", "subject": "a"}
+    envelope = Envelope(id=key, time=moment, data=b'{"number":"one"}', **named).encoded().decode()
+    return DeadLetter.objects.create(id=key, event_id=key, envelope=envelope, attempts=8, **texts, **times)
+
+
 def visit() -> list[object]:
-    """See a dead letter, replay it by the action, and try to discard it afterwards."""
+    """See a dead letter, edit it, replay it by the action, and try to discard it afterwards."""
     from django.contrib.auth.models import User
     from django.core.management import call_command
     from django.test import Client
     from django.test.utils import setup_test_environment
 
-    from bandstand import clock
-    from bandstand.events.models import DeadLetter
+    from bandstand.events.models import EventAction
 
     setup_test_environment()
     call_command("migrate", verbosity=0)
-    moment, key = clock.now(), clock.uuid7()
-    texts = {"consumer": "project.picky", "type": "project.thing_made.v1", "subject": "a", "reason": "ValueError: no"}
-    times = {"first_failed_at": moment, "died_at": moment}
-    letter = DeadLetter.objects.create(id=key, event_id=key, envelope="{}", attempts=8, **texts, **times)
+    letter = dead_letter()
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     base = "/admin/bandstand_events/deadletter/"
-    pages = [client.get(base), client.get(f"{base}{letter.pk}/change/"), client.get(f"{base}add/")]
-    said = []
+    one, trail = f"{base}{letter.pk}/change/", "/admin/bandstand_events/eventaction/"
+    pages = [client.get(base), client.get(one), client.get(f"{base}add/"), client.get(trail)]
+    refused = client.post(one, {"event_data": '{"number": "two"}', "note": ""})
+    said = [*refused.context["adminform"].form.errors["event_data"]]
+    client.post(one, {"event_data": '{"number": 1}', "note": "a typing error"})
     for action in ("replay", "discard"):
-        done = client.post(base, {"action": action, "_selected_action": str(letter.pk)}, follow=True)
+        done = client.post(base, {"action": action, "_selected_action": str(letter.pk), "note": "why not"}, follow=True)
         said += [str(message) for message in done.context["messages"]]
     letter.refresh_from_db()
-    return [[page.status_code for page in pages], said, letter.state]
+    pages += [client.post(f"{trail}{EventAction.objects.first().pk}/change/", {"note": "never"}), client.get(one)]
+    done = EventAction.objects.order_by("id").values_list("actor", "action", "note", "after")
+    return [[page.status_code for page in pages], said, letter.state, list(done)]
 
 
 if __name__ == "__main__":

@@ -117,3 +117,23 @@ def test_the_doctor_names_a_taken_port(shared_fleet: Fleet) -> None:
     assert done.returncode == 1
     assert f"port {shared_fleet.port}: cannot be used" in done.stdout
     assert "envoy" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["events", "outbox", "nobody"], 3, "there are: users"),
+        (["events", "publish", "nobody.rang.v1", "--payload", "{}"], 3, "begins with no service"),
+        (["events", "tail", "--since", "yesterday"], 2, "is no moment"),
+        (["dlq", "show", "17"], 2, "`bandstand dlq list` shows them"),
+        (["dlq", "replay"], 2, "choose them by a filter"),
+        (["dlq", "discard", "orders", "--all", "019b76da-a800-7000-8000-000000000001"], 2, "choose them by a filter"),
+    ],
+)
+def test_what_is_said_wrongly_about_events_is_told_before_any_service_is_asked(
+    tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    done = bandstand(*words, "--data", tmp_path / "nothing", "--fleet", ROOT / "fleet.toml")
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -128,6 +128,11 @@ def learn_product(*, news: ProductNews) -> None:
     CatalogueProduct.objects.filter(product_id=news.product_id, sequence__lt=news.sequence).update(**state)
 
 
+def empty_catalogue() -> None:
+    """Forget the replica of the catalogue, to build it again from the events of products."""
+    CatalogueProduct.objects.all().delete()
+
+
 @transaction.atomic
 def retire_product(*, product_id: UUID, sequence: int) -> None:
     """Take a product out of the replica of the catalogue unless something newer is known."""

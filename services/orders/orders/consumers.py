@@ -40,19 +40,19 @@ class ProductRetired(Event, name="products.product_retired.v1"):
     product_id: UUID
 
 
-@consumer(ProductCreated)
+@consumer(ProductCreated, reset=commands.empty_catalogue)
 def learn_created_product(event: ProductCreated, envelope: Envelope) -> None:
     """Add the product to the replica of the catalogue."""
     _learn(event, envelope)
 
 
-@consumer(ProductUpdated)
+@consumer(ProductUpdated, reset=commands.empty_catalogue)
 def learn_updated_product(event: ProductUpdated, envelope: Envelope) -> None:
     """Change the product in the replica of the catalogue."""
     _learn(event, envelope)
 
 
-@consumer(ProductRetired)
+@consumer(ProductRetired, reset=commands.empty_catalogue)
 def forget_retired_product(event: ProductRetired, envelope: Envelope) -> None:
     """Sell the product no longer."""
     commands.retire_product(product_id=event.product_id, sequence=envelope.sequence)

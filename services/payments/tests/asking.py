@@ -1,17 +1,46 @@
 """What the tests of several topics ask of payments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from django.test import Client
 
-__all__ = ["LATE_SECONDS", "SECRET", "SLOW_SECONDS", "Facts", "cancel", "capture", "path", "problem", "put", "wanted"]
+from payments.config import payments_config
+
+__all__ = [
+    "LATE_SECONDS",
+    "SECRET",
+    "SLOW_SECONDS",
+    "Facts",
+    "cancel",
+    "capture",
+    "configured",
+    "path",
+    "problem",
+    "put",
+    "wanted",
+]
 
 SECRET = "a-secret-that-only-provider-and-shop-know"
 SLOW_SECONDS, LATE_SECONDS = 0.5, 1.0
 
 Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
+
+
+@contextmanager
+def configured(**variables: str) -> Iterator[None]:
+    """Read the settings again with *variables* set, and once more when they are gone: they are cached."""
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            payments_config.cache_clear()
+            yield
+    finally:
+        payments_config.cache_clear()
 
 
 def path(key: str) -> str:

@@ -10,14 +10,13 @@ from uuid import uuid4
 import pytest
 from django.db import connections
 from django.test import Client
-from services.payments.tests.asking import LATE_SECONDS, SECRET, SLOW_SECONDS, Facts
+from services.payments.tests.asking import LATE_SECONDS, SECRET, SLOW_SECONDS, Facts, configured
 from tests.chaos.provider_client import Caller
 from tests.chaos.provider_process import ProviderProcess
 
 from bandstand import clock
 from bandstand.events.models import OutboxRow
 from bandstand.testing.tokens import service_headers, user_headers
-from payments.config import payments_config
 
 
 @pytest.fixture(scope="session")
@@ -38,12 +37,8 @@ def _running_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
     delays = ("--slow-seconds", str(SLOW_SECONDS), "--late-seconds", str(LATE_SECONDS))
     process = ProviderProcess(tmp_path_factory.mktemp("provider") / "ledger.jsonl", *delays)
     caller = Caller(process.url)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PAYMENT_PROVIDER_URL", process.url)
-        patch.setenv("PAYMENT_WEBHOOK_SECRET", SECRET)
-        payments_config.cache_clear()
+    with configured(PAYMENT_PROVIDER_URL=process.url, PAYMENT_WEBHOOK_SECRET=SECRET):
         yield caller
-    payments_config.cache_clear()
     caller.close()
     assert process.stop() == 0
 

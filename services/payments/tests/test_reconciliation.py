@@ -10,13 +10,12 @@ import pytest
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from services.payments.tests.asking import Facts, cancel, capture
+from services.payments.tests.asking import Facts, cancel, capture, configured
 from tests.chaos.provider_client import Caller, until
 
 from bandstand import clock
 from bandstand.errors import ServiceUnavailable
 from payments import commands, queries
-from payments.config import payments_config
 from payments.consumers import ReconciliationLoop
 from payments.models import Comparison, Payment, Refund
 
@@ -175,12 +174,9 @@ def test_a_round_while_the_provider_is_away_notes_nothing(loop: ReconciliationLo
 
 
 @pytest.fixture
-def _hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("PAYMENT_RECONCILE_EVERY_SECONDS", "0.05")
-    payments_config.cache_clear()
-    yield
-    monkeypatch.undo()  # before the cache is cleared, or it is filled with what was set here
-    payments_config.cache_clear()
+def _hurried() -> Iterator[None]:
+    with configured(PAYMENT_RECONCILE_EVERY_SECONDS="0.05"):
+        yield
 
 
 def run(loop: ReconciliationLoop, stop: threading.Event) -> None:

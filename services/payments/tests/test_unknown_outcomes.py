@@ -2,10 +2,9 @@
 
 import pytest
 from django.test import Client
-from services.payments.tests.asking import Facts, cancel, capture, path, put, wanted
+from services.payments.tests.asking import Facts, cancel, capture, configured, path, put, wanted
 from tests.chaos.provider_client import Caller, until
 
-from payments.config import payments_config
 from payments.models import Payment
 
 pytestmark = pytest.mark.django_db
@@ -27,16 +26,10 @@ def test_a_provider_that_is_down_leaves_the_payment_open(
     assert put(orders, key, body).status_code == 201
 
 
-def test_a_provider_that_nobody_reaches_leaves_the_payment_open(
-    orders: Client, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PAYMENT_PROVIDER_URL", "http://127.0.0.1:9")
-    payments_config.cache_clear()
-    try:
+def test_a_provider_that_nobody_reaches_leaves_the_payment_open(orders: Client, key: str) -> None:
+    with configured(PAYMENT_PROVIDER_URL="http://127.0.0.1:9"):
         assert capture(orders, key).status_code == 503
         assert cancel(orders, key).status_code == 503
-    finally:
-        payments_config.cache_clear()
     assert Payment.objects.get(key=key).cancel_requested
     assert state_of(key) == "pending"
 

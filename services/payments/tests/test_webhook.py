@@ -12,7 +12,7 @@ import pytest
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.test import Client
-from services.payments.tests.asking import SECRET, Facts, cancel, capture, put, wanted
+from services.payments.tests.asking import SECRET, Facts, cancel, capture, configured, put, wanted
 from tests.chaos.provider_client import Caller, until
 
 from bandstand.testing.tokens import service_headers
@@ -71,18 +71,9 @@ def test_an_ill_formed_signature_is_refused(client: Client, pending: str, signat
     assert answer.status_code == 401
 
 
-def test_without_a_secret_every_webhook_is_refused(
-    webhook: Deliver, pending: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from payments.config import payments_config
-
-    monkeypatch.setenv("PAYMENT_WEBHOOK_SECRET", "")
-    payments_config.cache_clear()
-    try:
+def test_without_a_secret_every_webhook_is_refused(webhook: Deliver, pending: str) -> None:
+    with configured(PAYMENT_WEBHOOK_SECRET=""):
         assert webhook(captured(pending), secret="").status_code == 401
-    finally:
-        monkeypatch.undo()  # before the cache is cleared, or it is filled with what was set here
-        payments_config.cache_clear()
 
 
 @pytest.mark.parametrize("change", [{"amount": 1}, {"currency": "USD"}], ids=str)

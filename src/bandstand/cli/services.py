@@ -1,16 +1,18 @@
 """Run commands inside services: in their folder and environment, several at once."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from bandstand.cli.failures import Exit, Failure
 from bandstand.cli.options import Selection
 from bandstand.fleet.environment import service_environment
 from bandstand.fleet.manifest import Fleet
 
-__all__ = ["Done", "chosen_services", "inspect_services", "manage", "manage_one"]
+__all__ = ["Done", "become", "chosen_services", "inspect_services", "manage", "manage_one"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,18 +64,33 @@ def inspect_services(selection: Selection, services: Iterable[str], what: str) -
     return done
 
 
-def _run(selection: Selection, commands: Mapping[str, list[str]], extra: Mapping[str, str]) -> list[Done]:
-    fleet, data, outer = selection.fleet, selection.data, selection.outer
+def become(selection: Selection, service: str, *words: str) -> NoReturn:
+    """Turn this process into `manage.py` of one service, which then owns terminal, signals and exit code."""
+    command = [sys.executable, "manage.py", *words]
+    env = _environment(selection, service)
+    os.chdir(selection.fleet.folder_of(service))
+    sys.stdout.flush()
+    os.execve(sys.executable, command, env)  # noqa: S606 - the fleet's own service
+
+
+def _environment(selection: Selection, service: str) -> dict[str, str]:
+    data = selection.data
     urls = (data.read_state() or {}).get("urls", {})
+    env = service_environment(
+        selection.fleet, data, service, outer=selection.outer, urls=urls, instance=f"{service}-cli"
+    )
+    if not data.trust.exists():  # never started: no keys yet, and what is asked needs none
+        env = {key: value for key, value in env.items() if not key.endswith("_FILE")}
+    return {**env, "LOG_LEVEL": "WARNING"}
+
+
+def _run(selection: Selection, commands: Mapping[str, list[str]], extra: Mapping[str, str]) -> list[Done]:
     running = {}
     for name, words in commands.items():
-        env = service_environment(fleet, data, name, outer=outer, urls=urls, instance=f"{name}-cli")
-        if not data.trust.exists():  # never started: no keys yet, and what is asked needs none
-            env = {key: value for key, value in env.items() if not key.endswith("_FILE")}
         running[name] = subprocess.Popen(  # noqa: S603 - the fleet's own services
             [sys.executable, *words],
-            cwd=fleet.folder_of(name),
-            env={**env, "LOG_LEVEL": "WARNING", **extra},
+            cwd=selection.fleet.folder_of(name),
+            env={**_environment(selection, name), **extra},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

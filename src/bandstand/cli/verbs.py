@@ -27,10 +27,12 @@ _OTHER = {
     "check": ("check", "Check fleet.toml and every service's configuration."),
     "config": ("config", "Show the configuration of a service, secrets masked."),
     "contracts": ("contracts", "Write or check what the services promise one another."),
-    "dlq": ("dlq", "List, show, replay or discard dead letters."),
+    "dlq": ("dlq", "List, show, replay, edit or discard dead letters."),
+    "events": ("events", "Watch events, publish one by hand, see how far behind everything is."),
     "doctor": ("doctor", "Check this machine for what a fleet needs."),
     "mailbox": ("mailbox", "List and show the mails that the shop sent."),
     "shop": ("shop", "Fill the reference shop."),
+    "tasks": ("tasks", "List, show, retry or discard tasks."),
 }
 
 _EPILOG = """\b

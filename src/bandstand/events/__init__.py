@@ -4,6 +4,8 @@ from bandstand.events.declaration import Event
 from bandstand.events.envelope import Envelope, UnreadableEnvelope
 from bandstand.events.publishing import NoTransaction, apublish, publish
 from bandstand.events.registry import Consumer, consumer, subscribe_locally
+from bandstand.events.scheduling import every, withdraw
+from bandstand.events.upcasting import upcaster
 
 __all__ = [
     "Consumer",
@@ -13,6 +15,9 @@ __all__ = [
     "UnreadableEnvelope",
     "apublish",
     "consumer",
+    "every",
     "publish",
     "subscribe_locally",
+    "upcaster",
+    "withdraw",
 ]

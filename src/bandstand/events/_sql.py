@@ -22,6 +22,7 @@ class Sql:
         self.using = using
         self._connection = connections[using]
         self._native = self._connection.features.has_native_uuid_field
+        self.is_postgresql = self._connection.vendor == "postgresql"
 
     def uuid(self, value: UUID | str) -> UUID | str:
         """A UUID as a parameter."""

@@ -22,4 +22,5 @@ class EventsApp(AppConfig):
 
         register_loops()
         register(checks.check_bus, "bandstand")
+        register(checks.check_bus_server, "bandstand", deploy=True)
         register(checks.check_events, "bandstand")

@@ -6,12 +6,13 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Djan
 
 from bandstand.config import identity, section
 from bandstand.events import registry
-from bandstand.events.backends import check_url
+from bandstand.events.backends import BusUnavailable, check_url, open_bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.contracts import schema_of
 from bandstand.events.declaration import Event
+from bandstand.events.upcasting import Upcaster, upcasters
 
-__all__ = ["check_bus", "check_events"]
+__all__ = ["check_bus", "check_bus_server", "check_events"]
 
 
 def check_bus(**_: Any) -> list[CheckMessage]:
@@ -31,6 +32,21 @@ def check_bus(**_: Any) -> list[CheckMessage]:
     return [Error(f"The event bus cannot be used: {problem}.", id="bandstand.E201")] if problem else []
 
 
+def check_bus_server(**_: Any) -> list[CheckMessage]:
+    """The server behind the bus is set to keep what it accepts; it is asked, so only `check --deploy` does this."""
+    url = section(EventsConfig).bus_url
+    if check_url(url) is not None:
+        return []
+    bus = open_bus(url)
+    try:
+        found = bus.doubts()
+    except BusUnavailable as error:
+        return [Warning(f"The event bus could not be asked about its durability: {error}.", id="bandstand.W207")]
+    finally:
+        bus.close()
+    return [Warning(f"The event bus may lose accepted events: {doubt}.", id="bandstand.W206") for doubt in found]
+
+
 def check_events(**_: Any) -> list[CheckMessage]:
     """Every event class can be published or consumed as it is declared."""
     found: list[CheckMessage] = []
@@ -45,7 +61,20 @@ def check_events(**_: Any) -> list[CheckMessage]:
     for consumer in registry.consumers():
         if not consumer.event.event_name:
             found.append(Error(f"The consumer {consumer.id} consumes a class without a name.", id="bandstand.E204"))
-    return found
+    return found + [_pointless(each) for each in upcasters() if not _is_of_use(each)]
+
+
+def _is_of_use(each: Upcaster) -> bool:
+    return any(each.old in consumer.types for consumer in registry.consumers())
+
+
+def _pointless(each: Upcaster) -> CheckMessage:
+    return Warning(
+        f"An upcaster leads from {each.old} to {each.to}, but nothing here consumes what it leads to.",
+        hint="Consume the later version, or mend the names.",
+        obj=each.lift,
+        id="bandstand.W206",
+    )
 
 
 def _foreign(cls: type[Event]) -> CheckMessage:

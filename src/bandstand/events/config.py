@@ -30,6 +30,8 @@ class EventsConfig:
     mark_interval: timedelta = timedelta(milliseconds=50)
     """How long the relay gathers what the bus accepted before it marks that in one commit."""
     relay_lease: timedelta = timedelta(seconds=3)
+    relay_partitions: int = 1
+    """How many relays may work at once, each on its own subjects; the same in every process of a service."""
     ack_interval: timedelta = timedelta(milliseconds=500)
     """Acknowledgements to the bus are gathered this long: the inbox makes redelivery harmless."""
     from_beginning: bool = True
@@ -39,4 +41,6 @@ class EventsConfig:
     bus_retention: timedelta = timedelta(hours=24)
     dead_letter_retention: timedelta = timedelta(days=90)
     """How long replayed and discarded dead letters stay; those nobody has looked at stay for ever."""
+    action_retention: timedelta = timedelta(days=365)
+    """How long the audit trail of what people did by hand stays."""
     max_event_bytes: int = 262_144

@@ -7,13 +7,14 @@ from datetime import timedelta
 from django.db import DatabaseError
 
 from bandstand import clock
-from bandstand.config import section
-from bandstand.events import registry, wakeups
+from bandstand.config import identity, section
+from bandstand.events import registry
+from bandstand.events._sql import Sql
 from bandstand.events.backends import BusUnavailable, Subscription, current_bus
 from bandstand.events.config import EventsConfig
-from bandstand.events.inbox import Inbox
+from bandstand.events.inbox import Inbox, ReaderHeld, is_held
 from bandstand.events.measures import ConsumerGauges
-from bandstand.events.retention import Housekeeping, bus_purge, purge_dead_letters, purge_inbox
+from bandstand.events.retention import Housekeeping, bus_purge, purge_actions, purge_dead_letters, purge_inbox
 from bandstand.events.retrying import outage_pause
 from bandstand.events.waiting import Retries
 from bandstand.lifecycle import Loop
@@ -37,7 +38,7 @@ class ConsumerLoop(Loop):
 
     def __init__(self) -> None:
         self._config = section(EventsConfig)
-        self._group = wakeups.group_name()
+        self._group = identity().name
         consumers = registry.consumers()
         self._inbox = Inbox(consumers, self._config, group=self._group)
         self._retries = Retries({each.id: each for each in consumers}, self._config)
@@ -45,10 +46,12 @@ class ConsumerLoop(Loop):
         self._waiter = self._bus.waiter(self._group)
         self._subscription: Subscription | None = None
         self._is_registered = False
+        self._is_held = False
         self._gauges = ConsumerGauges(self._bus, self._group, self._config)
         self._housekeeping = Housekeeping(
-            lambda: purge_inbox(self._config),
+            lambda: 0 if self._held() else purge_inbox(self._config),
             lambda: purge_dead_letters(self._config),
+            lambda: purge_actions(self._config),
             bus_purge(self._bus, self._config),
         )
         self._flushed_at = clock.monotonic()
@@ -78,12 +81,28 @@ class ConsumerLoop(Loop):
             self._failures += 1
             log.warning("consumers.interrupted", extra={"error": str(error), "failures": self._failures})
             self._leave()  # what was fetched but not applied is delivered again to the next subscription
+            self._is_registered = False  # a server that lost its data knows the group no longer
             stop.wait(outage_pause(self._failures, self._config).total_seconds())
             return _NOW
         self._failures = 0
         return pause
 
     def _consume(self) -> timedelta:
+        if self._is_held and self._held():
+            return self._config.safety_poll
+        try:
+            return self._read_on()
+        except ReaderHeld:
+            log.info("consumers.held", extra={"group": self._group})
+            self._leave()
+            self._is_held = True
+            return self._config.safety_poll
+
+    def _held(self) -> bool:
+        self._is_held = is_held(Sql(self._config.database), self._group)
+        return self._is_held
+
+    def _read_on(self) -> timedelta:
         subscription = self._subscribed()
         if subscription is None:
             return self._config.safety_poll

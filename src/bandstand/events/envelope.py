@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-__all__ = ["Envelope", "UnreadableEnvelope"]
+__all__ = ["Envelope", "UnreadableEnvelope", "with_data"]
 
 
 class UnreadableEnvelope(ValueError):
@@ -95,3 +95,18 @@ class Envelope:
 def sequenced(encoded: str, sequence: int) -> str:
     """Add the sequence to an encoded envelope that has none."""
     return f'{encoded[:-1]},"sequence":"{sequence}"}}'
+
+
+def with_data(encoded: str, data: bytes) -> str:
+    """Replace the data of an encoded envelope; all its other attributes survive, known or not.
+
+    Raises UnreadableEnvelope, also for data that is no JSON object.
+    """
+    Envelope.decoded(encoded)
+    try:
+        msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        attributes = msgspec.json.decode(encoded, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError as error:
+        raise UnreadableEnvelope(str(error)) from error
+    attributes["data"] = msgspec.Raw(data)
+    return _encoder.encode(attributes).decode()

@@ -1,6 +1,7 @@
-"""Calling one consumer with one event, within the context the event came from."""
+"""Calling a consumer, with one event within the context it came from, or with a batch."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,15 +10,17 @@ from django.db import transaction
 
 from bandstand import context
 from bandstand.events.backends import Message
+from bandstand.events.declaration import Event
 from bandstand.events.envelope import Envelope, UnreadableEnvelope
 from bandstand.events.registry import Consumer
+from bandstand.events.upcasting import CannotUpcast, upcast
 from bandstand.observability.metrics import counter, histogram
 from bandstand.observability.tracing import span
 
-__all__ = ["HandlerFailed", "Job", "Unusable", "handle"]
+__all__ = ["HandlerFailed", "Job", "Opened", "Unusable", "handle", "handle_opened", "opened"]
 
 _consumed = counter("events_consumed_total", "Events handed to consumers, by outcome.", ("consumer", "outcome"))
-_seconds = histogram("event_handling_seconds", "How long consumers take for one event.", ("consumer",))
+_seconds = histogram("event_handling_seconds", "How long consumers take for one event, or one batch.", ("consumer",))
 
 
 class HandlerFailed(Exception):
@@ -50,30 +53,63 @@ class Job:
         return self.consumer_id, self.message.subject
 
 
-def handle(job: Job, *, using: str) -> None:
-    """Call the consumer in the transaction open on *using*. Raises HandlerFailed or Unusable."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """A job whose event has been read."""
+
+    job: Job
+    consumer: Consumer
+    event: Event
+    envelope: Envelope
+
+
+def opened(job: Job) -> Opened:
+    """Read the event of a job. Raises Unusable."""
     if job.consumer is None:
         raise Unusable(f"there is no consumer {job.consumer_id} of {job.message.type}")
     try:
-        envelope = Envelope.decoded(job.message.body)
+        envelope = upcast(Envelope.decoded(job.message.body), job.consumer.event.event_name)
         event = job.consumer.event.decoded(envelope.data)
-    except (UnreadableEnvelope, msgspec.DecodeError) as error:
+    except (UnreadableEnvelope, CannotUpcast, msgspec.DecodeError) as error:
         _consumed.labels(job.consumer_id, "unusable").inc()
         raise Unusable(f"the event cannot be read: {error}") from error
-    names = {"messaging.message.id": str(envelope.id), "messaging.consumer.group.name": job.consumer_id}
-    with context.bound(_context(envelope)), span(f"consume {envelope.type}", "consumer", **names) as running:
-        if envelope.traceparent:
-            running.link(envelope.traceparent)
+    return Opened(job=job, consumer=job.consumer, event=event, envelope=envelope)
+
+
+def handle(job: Job, *, using: str) -> None:
+    """Call the consumer in the transaction open on *using*. Raises HandlerFailed or Unusable."""
+    handle_opened([opened(job)], using=using)
+
+
+def handle_opened(read: Sequence[Opened], *, using: str) -> None:
+    """Call a consumer with one event, or one of batches with several, in the open transaction. Raises HandlerFailed."""
+    first = read[0]
+    consumer, envelope = first.consumer, first.envelope
+    names = {"messaging.message.id": str(envelope.id)} if len(read) == 1 else {}
+    names |= {"messaging.consumer.group.name": consumer.id}
+    work = _context(envelope) if len(read) == 1 else context.Context()
+    with context.bound(work), span(f"consume {envelope.type}", "consumer", **names) as running:
+        for each in read:
+            if each.envelope.traceparent:
+                running.link(each.envelope.traceparent)
         try:
-            with _seconds.labels(job.consumer_id).time():
-                job.consumer.handler(event, envelope)
+            with _seconds.labels(consumer.id).time():
+                _call(consumer, read)
         except Exception as error:
-            _consumed.labels(job.consumer_id, "failed").inc()
+            _consumed.labels(consumer.id, "failed").inc()
             raise HandlerFailed(f"{type(error).__name__}: {error}") from error
     if transaction.get_rollback(using):  # else it would take its inbox row, and its neighbours, along without a word
-        _consumed.labels(job.consumer_id, "failed").inc()
+        _consumed.labels(consumer.id, "failed").inc()
         raise HandlerFailed("the consumer marked its transaction for rollback")
-    _consumed.labels(job.consumer_id, "applied").inc()
+    _consumed.labels(consumer.id, "applied").inc(len(read))
+
+
+def _call(consumer: Consumer, read: Sequence[Opened]) -> None:
+    if consumer.is_batch:
+        consumer.handler([(each.event, each.envelope) for each in read])
+    else:
+        (one,) = read
+        consumer.handler(one.event, one.envelope)
 
 
 def _context(envelope: Envelope) -> context.Context:

@@ -5,7 +5,7 @@ them fails, the transaction is rolled back and each gets its own, so that only t
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.db import IntegrityError, transaction
 
@@ -14,11 +14,11 @@ from bandstand.events import waiting
 from bandstand.events._sql import Sql, as_uuid, marks
 from bandstand.events.backends import Delivery
 from bandstand.events.config import EventsConfig
-from bandstand.events.handling import HandlerFailed, Job, Unusable, handle
+from bandstand.events.handling import HandlerFailed, Job, Opened, Unusable, handle_opened, opened
 from bandstand.events.registry import Consumer
 from bandstand.lifecycle.crashpoints import crash_point, register_crash_points
 
-__all__ = ["Inbox"]
+__all__ = ["Inbox", "ReaderHeld", "is_held"]
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,20 @@ register_crash_points(f"inbox.{point}" for point in ("before_apply", "after_appl
 _CLAIM = """
     INSERT INTO bandstand_events_inbox (consumer, event_id, applied_at) VALUES {}
     ON CONFLICT DO NOTHING RETURNING consumer, event_id"""
+# One text whatever the number of events: shorter to send, and the server may keep its plan.
+_CLAIM_ARRAYS = """
+    INSERT INTO bandstand_events_inbox (consumer, event_id, applied_at)
+    SELECT claim.consumer, claim.event_id, %s FROM unnest(%s::text[], %s::uuid[]) AS claim (consumer, event_id)
+    ON CONFLICT DO NOTHING RETURNING consumer, event_id"""
+
+
+class ReaderHeld(Exception):
+    """A replay is under way, so the reader of this group stands by; nothing was applied."""
+
+
+def is_held(sql: Sql, group: str) -> bool:
+    """Whether a replay lets the reader of *group* stand by."""
+    return bool(sql.rows("SELECT 1 FROM bandstand_events_replay WHERE reader = %s", (group,)))
 
 
 class Inbox:
@@ -37,7 +51,8 @@ class Inbox:
         self._group = group
         self._by_type: dict[str, list[tuple[str, Consumer]]] = {}
         for each in consumers:
-            self._by_type.setdefault(each.event.event_name, []).append((each.id, each))
+            for name in each.types:
+                self._by_type.setdefault(name, []).append((each.id, each))
         self._size = config.consumer_batch
 
     @property
@@ -53,7 +68,7 @@ class Inbox:
     def apply(self, deliveries: Sequence[Delivery]) -> bool:
         """Apply *deliveries* or let them wait; True when some wait or died. On return all of it is committed.
 
-        Raises only what the database raises, and then nothing is lost: the bus delivers again.
+        Raises ReaderHeld or what the database raises, and then nothing is lost: the bus delivers again.
         """
         jobs = [job for delivery in deliveries for job in self._jobs(delivery)]
         crash_point("inbox.before_apply")
@@ -79,23 +94,35 @@ class Inbox:
     def _apply_together(self, jobs: Sequence[Job]) -> bool:
         sql = Sql(self._config.database)
         fresh = self._claim(sql, jobs)
+        if fresh and is_held(sql, self._group):  # within the transaction: a replay begins between two batches
+            raise ReaderHeld
         blocked = waiting.keys_waiting(sql, {job.message.subject for job in jobs}) if fresh else set()
+        runnable: dict[str, list[Opened]] = {}
         set_aside = False
-        for job in jobs:
-            claimed = (job.consumer_id, job.event_id)
-            if claimed not in fresh:
-                continue
-            fresh.discard(claimed)  # the bus may deliver an event twice within one batch
+        for job in self._first_of(jobs, fresh):
             if job.key in blocked:
                 waiting.put_behind(job, self._config)
                 set_aside = True
                 continue
             try:
-                handle(job, using=self._config.database)
+                read = opened(job)
             except Unusable as error:
                 waiting.put_failed(job, error, self._config)
                 set_aside = True
+            else:
+                runnable.setdefault(job.consumer_id, []).append(read)
+        for mine in runnable.values():
+            for together in [mine] if mine[0].consumer.is_batch else [[each] for each in mine]:
+                handle_opened(together, using=self._config.database)
         return set_aside
+
+    def _first_of(self, jobs: Sequence[Job], fresh: set[tuple[str, object]]) -> Iterator[Job]:
+        """Those claimed, each once: the bus may deliver an event twice within one batch."""
+        for job in jobs:
+            claimed = (job.consumer_id, job.event_id)
+            if claimed in fresh:
+                fresh.discard(claimed)
+                yield job
 
     def _apply_alone(self, job: Job) -> bool:
         """Apply one event in a transaction of its own: one that only fails at COMMIT must not take others along."""
@@ -113,8 +140,11 @@ class Inbox:
     def _claim(self, sql: Sql, jobs: Sequence[Job]) -> set[tuple[str, object]]:
         """Insert inbox rows and return those that were not there: the only events this transaction may apply."""
         now = sql.time(clock.database_now(self._config.database))
-        rows = [value for job in jobs for value in (job.consumer_id, sql.uuid(job.event_id), now)]
-        claimed = sql.rows(_CLAIM.format(marks(len(jobs), "(%s, %s, %s)")), rows)
+        if sql.is_postgresql:
+            claimed = sql.rows(_CLAIM_ARRAYS, (now, [job.consumer_id for job in jobs], [job.event_id for job in jobs]))
+        else:
+            rows = [value for job in jobs for value in (job.consumer_id, sql.uuid(job.event_id), now)]
+            claimed = sql.rows(_CLAIM.format(marks(len(jobs), "(%s, %s, %s)")), rows)
         return {(consumer, as_uuid(event_id)) for consumer, event_id in claimed}
 
     def _adapt(self, seconds: float) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bandstand import clock
 from bandstand.events._sql import Sql
 
-__all__ = ["Leadership"]
+__all__ = ["Leadership", "Presence"]
 
 
 class Leadership:
@@ -21,7 +21,7 @@ class Leadership:
         self._name = name
         self._lasting = lasting
         self._using = using
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"[-100:]
+        self._owner = _identity()
         self._until: datetime | None = None
 
     def hold(self) -> bool:
@@ -47,3 +47,51 @@ class Leadership:
             self._until = None
             sql = Sql(self._using)
             sql.change("DELETE FROM bandstand_events_lease WHERE name = %s AND owner = %s", (self._name, self._owner))
+
+
+class Presence:
+    """Who else does a job that can be shared, by a row of each process that is renewed while it works."""
+
+    def __init__(self, job: str, *, lasting: timedelta, using: str) -> None:
+        self._prefix = f"{job}@"
+        self._name = f"{self._prefix}{secrets.token_hex(8)}"
+        self._owner = _identity()
+        self._lasting = lasting
+        self._using = using
+        self._due: datetime | None = None
+        self._place = (0, 1)
+
+    def place(self) -> tuple[int, int]:
+        """Our place among those present, from 0, and how many they are; looked up a few times per lease."""
+        now = clock.database_now(self._using)
+        if self._due is None or now >= self._due:
+            self._due = now + self._lasting / 4
+            self._sign(now)
+            names = self._present(now)
+            self._place = (names.index(self._name), len(names))
+        return self._place
+
+    def leave(self) -> None:
+        """Let the others share what was ours at once."""
+        self._due = None
+        Sql(self._using).change("DELETE FROM bandstand_events_lease WHERE name = %s", (self._name,))
+
+    def _sign(self, now: datetime) -> None:
+        sql = Sql(self._using)
+        sql.change(
+            "INSERT INTO bandstand_events_lease (name, owner, until) VALUES (%s, %s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET until = excluded.until",
+            (self._name, self._owner, sql.time(now + self._lasting)),
+        )
+
+    def _present(self, now: datetime) -> list[str]:
+        sql = Sql(self._using)
+        mask = f"{self._prefix}%"
+        forgotten = sql.time(now - 100 * self._lasting)
+        sql.change("DELETE FROM bandstand_events_lease WHERE name LIKE %s AND until < %s", (mask, forgotten))
+        statement = "SELECT name FROM bandstand_events_lease WHERE name LIKE %s AND until >= %s ORDER BY name"
+        return [name for (name,) in sql.rows(statement, (mask, sql.time(now)))]
+
+
+def _identity() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"[-100:]

@@ -8,6 +8,7 @@ from bandstand.config import section
 from bandstand.events.config import EventsConfig
 from bandstand.events.consuming import ConsumerLoop
 from bandstand.events.relay import RelayLoop
+from bandstand.events.scheduling.loop import ScheduleLoop
 from bandstand.lifecycle import Loop, register_loop
 
 __all__ = ["register_loops"]
@@ -28,9 +29,10 @@ class _Resting(Loop):
 
 
 def register_loops() -> None:
-    """Offer `relay` and `consumers` to the worker."""
+    """Offer `relay`, `consumers` and `schedule` to the worker."""
     register_loop(RelayLoop.name, partial(_loop, RelayLoop))
     register_loop(ConsumerLoop.name, partial(_loop, ConsumerLoop))
+    register_loop(ScheduleLoop.name, ScheduleLoop)
 
 
 def _loop(real: type[RelayLoop] | type[ConsumerLoop]) -> Loop:

@@ -4,7 +4,18 @@ from django.db import models
 
 from bandstand import clock
 
-__all__ = ["DeadLetter", "DeliveredRow", "InboxRow", "Lease", "OutboxRow", "WaitingRow"]
+__all__ = [
+    "DeadLetter",
+    "DeliveredRow",
+    "EventAction",
+    "InboxRow",
+    "Lease",
+    "OutboxRow",
+    "Replay",
+    "ScheduleRow",
+    "ScheduledRow",
+    "WaitingRow",
+]
 
 
 class OutboxRow(models.Model):
@@ -16,6 +27,7 @@ class OutboxRow(models.Model):
     subject = models.CharField(max_length=200)
     envelope = models.TextField()
     created_at = models.DateTimeField()
+    slot = models.SmallIntegerField(default=0, db_default=0)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_at = models.DateTimeField(null=True)
     dead_at = models.DateTimeField(null=True)
@@ -106,6 +118,52 @@ class DeadLetter(models.Model):
         constraints = [models.UniqueConstraint(fields=["consumer", "event_id"], name="bandstand_dead_letter_once")]
 
 
+class EventAction(models.Model):
+    """What a person did to events by hand, written in the transaction of the deed and never changed afterwards."""
+
+    class Kind(models.TextChoices):
+        """What was done."""
+
+        REPLAY = "replay"
+        EDIT = "edit"
+        DISCARD = "discard"
+        REVIVE = "revive"
+        PUBLISH = "publish"
+        PAUSE = "pause"
+        RESUME = "resume"
+        FORGET = "forget"
+
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=200)
+    action = models.CharField(max_length=10, choices=Kind.choices)
+    consumer = models.CharField(max_length=200, default="")
+    """The consumer whose event it was; the group where a whole one was meant."""
+    type = models.CharField(max_length=200, default="")
+    dead_letter = models.UUIDField(null=True)
+    """The id of the dead letter, which retention may have forgotten since."""
+    event_id = models.UUIDField(null=True)
+    note = models.TextField(default="")
+    before = models.TextField(default="")
+    after = models.TextField(default="")
+
+    class Meta:
+        db_table = "bandstand_events_action"
+        indexes = [models.Index(fields=["dead_letter"], name="bandstand_action_letter")]
+
+
+class Replay(models.Model):
+    """History on its way to some consumers once more; while the row is there, the reader of their group stands by."""
+
+    reader = models.CharField(primary_key=True, max_length=200)
+    consumers = models.TextField()
+    """Their ids, as a JSON array."""
+    since = models.DateTimeField(null=True)
+    started_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "bandstand_events_replay"
+
+
 class Lease(models.Model):
     """Which process does a job that only one should do, and until when by the database's clock."""
 
@@ -115,3 +173,29 @@ class Lease(models.Model):
 
     class Meta:
         db_table = "bandstand_events_lease"
+
+
+class ScheduledRow(models.Model):
+    """An event whose moment has not come."""
+
+    event_id = models.UUIDField(primary_key=True)
+    type = models.CharField(max_length=200)
+    subject = models.CharField(max_length=200)
+    envelope = models.TextField()
+    due_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "bandstand_events_scheduled"
+        indexes = [models.Index(fields=["due_at", "event_id"], name="bandstand_scheduled_due")]
+
+
+class ScheduleRow(models.Model):
+    """Which moment of a schedule comes next."""
+
+    name = models.CharField(primary_key=True, max_length=200)
+    rule = models.CharField(max_length=200)
+    next_at = models.DateTimeField()
+    last_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "bandstand_events_schedule"

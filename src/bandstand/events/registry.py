@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 from bandstand.config import identity
 from bandstand.events.declaration import Event
 from bandstand.events.envelope import Envelope
+from bandstand.events.upcasting import older_versions
 
 __all__ = [
     "Consumer",
@@ -22,6 +23,7 @@ __all__ = [
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[[E, Envelope], None]
+BatchHandler = Callable[[list[tuple[E, Envelope]]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +32,19 @@ class Consumer:
 
     name: str
     event: type[Event]
-    handler: Callable[[Any, Envelope], None]
+    handler: Callable[..., None]
+    is_batch: bool = False
+    reset: Callable[[], None] | None = None
 
     @property
     def id(self) -> str:
         """`<service>.<name>`: stands in the inbox and on dead letters, so renaming it starts a new history."""
         return f"{identity().name}.{self.name}"
+
+    @property
+    def types(self) -> list[str]:
+        """The event types it takes: the one it reads, and older versions that upcasters lift to it."""
+        return [self.event.event_name, *older_versions(self.event.event_name)]
 
 
 _declared: dict[str, list[type[Event]]] = defaultdict(list)
@@ -48,15 +57,31 @@ def declare(event: type[Event]) -> None:
     _declared[event.event_name].append(event)
 
 
-def consumer(event: type[E], *, name: str | None = None) -> Callable[[Handler[E]], Handler[E]]:
+@overload
+def consumer(
+    event: type[E], *, name: str | None = None, batch: Literal[False] = False, reset: Callable[[], None] | None = None
+) -> Callable[[Handler[E]], Handler[E]]: ...
+
+
+@overload
+def consumer(
+    event: type[E], *, name: str | None = None, batch: Literal[True], reset: Callable[[], None] | None = None
+) -> Callable[[BatchHandler[E]], BatchHandler[E]]: ...
+
+
+def consumer(
+    event: type[E], *, name: str | None = None, batch: bool = False, reset: Callable[[], None] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a consumer of *event*: called once per event, inside one transaction with its inbox row.
 
     The handler calls one command. What it raises is retried with backoff while later events of the same subject wait,
-    and becomes a dead letter after the configured number of attempts.
+    and becomes a dead letter after the configured number of attempts. With *batch* it gets a list of all (event,
+    envelope) of one transaction, in order; if it raises, each comes again in a list of its own.
+    *reset* empties the read model that this consumer keeps, alone or with others of the same reset, for a rebuild.
     """
 
-    def register(handler: Handler[E]) -> Handler[E]:
-        found = Consumer(name=name or handler.__name__, event=event, handler=handler)
+    def register(handler: Callable[..., None]) -> Callable[..., None]:
+        found = Consumer(name=name or handler.__name__, event=event, handler=handler, is_batch=batch, reset=reset)
         known = _consumers.get(found.name)
         if known is not None and _origin(known.handler) != _origin(handler):
             raise ValueError(f"two consumers are named {found.name!r}: {_origin(known.handler)} and {_origin(handler)}")

@@ -7,9 +7,9 @@ from bandstand import clock
 from bandstand.events._sql import Sql, as_time, marks
 from bandstand.events.backends import Bus
 from bandstand.events.config import EventsConfig
-from bandstand.events.models import DeadLetter
+from bandstand.events.models import DeadLetter, EventAction
 
-__all__ = ["Housekeeping", "bus_purge", "purge_dead_letters", "purge_delivered", "purge_inbox"]
+__all__ = ["Housekeeping", "bus_purge", "purge_actions", "purge_dead_letters", "purge_delivered", "purge_inbox"]
 
 _AT_ONCE = 1_000
 
@@ -50,6 +50,15 @@ def purge_dead_letters(config: EventsConfig) -> int:
     if ids:
         DeadLetter.objects.using(config.database).filter(pk__in=ids).delete()
     return len(ids)
+
+
+def purge_actions(config: EventsConfig) -> int:
+    """Forget what people did by hand longer ago than the retention."""
+    trail = EventAction.objects.using(config.database)
+    before = clock.database_now(config.database) - config.action_retention
+    old = [row_id for row_id, at in trail.order_by("id").values_list("pk", "at")[:_AT_ONCE] if at < before]
+    trail.filter(pk__in=old).delete()
+    return len(old)
 
 
 def _purge(statement: str, delete: str, before: datetime, config: EventsConfig) -> int:

@@ -27,6 +27,12 @@ class ServiceEnvironment:
     allowed_hosts: tuple[str, ...] = setting((), variable="ALLOWED_HOSTS", text="host names this service answers to")
     database_url: str = setting("", variable="DATABASE_URL", text="sqlite:////path or postgres://user:pw@host/name")
     bus_url: str = setting("", variable="BUS_URL", text="the event bus; embedded:////path for the built-in one")
+    celery_broker_url: Secret = setting(
+        Secret(""), variable="CELERY_BROKER_URL", text="let Celery run this service's tasks, over this broker"
+    )
+    celery_result_backend: Secret = setting(
+        Secret(""), variable="CELERY_RESULT_BACKEND", text="keep Celery's own results here as well"
+    )
     registry_file: Path | None = setting(None, variable="REGISTRY_FILE", text="where the launcher lists live services")
     signing_key: Secret = setting(Secret(""), variable="AUTH_SIGNING_KEY", text="this service's private key, a JWK")
     trust_file: Path | None = setting(None, variable="AUTH_TRUST_FILE", text="public keys of the services trusted")

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import django
+
 from bandstand.config import ConfigurationError, Fault
 from bandstand.database.urls import database_from_url
 from bandstand.observability.logging import logging_config
@@ -13,6 +15,7 @@ from bandstand.web.rest import rest_settings
 __all__ = ["service_settings"]
 
 _CONCERNS = ("bandstand.web", "bandstand.auth", "bandstand.events", "bandstand.service")
+_TASKS_API = ("django_tasks",) if django.VERSION < (6, 0) else ()
 _ADMIN_APPS = (
     "django.contrib.contenttypes",
     "django.contrib.auth",
@@ -33,8 +36,8 @@ def service_settings(
 ) -> dict[str, Any]:
     """Compose the settings of the service *name* from its environment.
 
-    *apps* are the service's own (with `bandstand.sagas` before them where it runs sagas); *sections* are merged into
-    `BANDSTAND`, *overrides* into the rest. Raises ConfigurationError naming every fault.
+    *apps* are the service's own (with `bandstand.sagas` or `bandstand.tasks` before them where it runs sagas or tasks);
+    *sections* are merged into `BANDSTAND`, *overrides* into the rest. Raises ConfigurationError naming every fault.
     """
     environment = load_environment(name=name)
     composed = {
@@ -52,6 +55,7 @@ def service_settings(
         "LOGGING": logging_config(level=environment.log_level, format=environment.log_format),
         "LOGGING_CONFIG": "logging.config.dictConfig",
         "REST_FRAMEWORK": rest_settings(),
+        **_tasks(environment, apps),
         "BANDSTAND": _sections(environment, name, sections or {}),
         **_admin(environment),
         **_hardening(environment),
@@ -61,7 +65,18 @@ def service_settings(
 
 def _apps(environment: ServiceEnvironment, apps: Sequence[str]) -> list[str]:
     admin = _ADMIN_APPS if environment.admin_enabled else ()
-    return [*admin, *_CONCERNS, *apps]
+    return [*admin, *_CONCERNS, *_TASKS_API * ("bandstand.tasks" in apps), *apps]
+
+
+def _tasks(environment: ServiceEnvironment, apps: Sequence[str]) -> dict[str, Any]:
+    if "bandstand.tasks" not in apps:
+        return {}
+    backend: dict[str, Any] = {"BACKEND": "bandstand.tasks.backend.DurableBackend", "QUEUES": []}
+    broker_url = environment.celery_broker_url.reveal()
+    if broker_url:
+        options = {"BROKER_URL": broker_url, "RESULT_BACKEND": environment.celery_result_backend.reveal()}
+        backend |= {"BACKEND": "bandstand.tasks.celery.CeleryBackend", "OPTIONS": options}
+    return {"TASKS": {"default": backend}}
 
 
 def _middleware(environment: ServiceEnvironment) -> list[str]:

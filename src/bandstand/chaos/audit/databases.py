@@ -78,8 +78,13 @@ def _sqlite(path: Path) -> Iterator[Database]:
 def _postgresql(url: str) -> Iterator[Database]:
     import psycopg  # noqa: PLC0415 - the driver comes with the extra `postgres`
 
+    from bandstand.database.urls import connection_parameters  # noqa: PLC0415 - brings Django, which few audits need
+
     try:
-        with psycopg.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
+        with (
+            psycopg.connect(**connection_parameters(url), autocommit=True) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SELECT viewname FROM pg_views WHERE schemaname = ANY (current_schemas(false))")
             yield Database(cursor, frozenset(name for (name,) in cursor.fetchall()))

@@ -1,0 +1,1 @@
+"""What the management commands `events` and `deadletters` share: options, output, and the queries behind them."""

@@ -1,0 +1,215 @@
+"""History handed to chosen consumers once more: to one that is new, or to a read model that is built from zero.
+
+A temporary group reads the bus from its beginning, and the inbox keeps out what a consumer has applied. Meanwhile the
+service's own reader stands by, so that order per subject holds; what is published then, it finds applied afterwards.
+All of that is durable: a replay whose process dies is taken up again, or given up, by a person.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from bandstand import clock
+from bandstand.config import identity, section
+from bandstand.errors import BusinessRuleViolated, Conflict, NotFound
+from bandstand.events import actions, registry
+from bandstand.events._sql import Sql
+from bandstand.events.backends import Bus, Delivery, Subscription, current_bus
+from bandstand.events.config import EventsConfig
+from bandstand.events.envelope import Envelope, UnreadableEnvelope
+from bandstand.events.inbox import Inbox
+from bandstand.events.models import DeadLetter, EventAction, InboxRow, Replay, WaitingRow
+from bandstand.events.registry import Consumer
+
+__all__ = ["NoHistory", "Progress", "abort", "begin", "begin_rebuild", "read_model", "run", "under_way"]
+
+_WAIT = timedelta(milliseconds=200)
+_SURELY_REMEMBERED = 0.9
+"""How much of the inbox's retention counts: publishers' clocks differ, and a replay takes its time."""
+
+
+class NoHistory(BusinessRuleViolated):
+    """The bus keeps no history that could be replayed."""
+
+    rule = "bus_keeps_no_history"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a replay is: events read so far, and those that the bus still has for it."""
+
+    read: int
+    left: int
+
+
+def read_model(name: str) -> list[Consumer]:
+    """The consumer *name* and all that declare the same reset. Raises NotFound; Conflict if it declares none."""
+    (one,) = _chosen([name])
+    if one.reset is None:
+        raise Conflict(f"{one.id} declares no reset=, so its read model cannot be emptied", conflict="no_reset")
+    return [each for each in registry.consumers() if each.reset is one.reset]
+
+
+def begin(names: Sequence[str], *, since: datetime | None = None, by: str = "") -> Replay:
+    """Note a replay for these consumers and let the service's reader stand by; `run` does it.
+
+    Without *since* a consumer that has applied something gets only events within the inbox's retention: of older ones
+    nobody knows any more whether it applied them. Raises NotFound, NoHistory, and Conflict while another is under way.
+    """
+    config = section(EventsConfig)
+    chosen = _chosen(names)
+    ids = [each.id for each in chosen]
+    applied = InboxRow.objects.using(config.database).filter(consumer__in=ids, applied_at__isnull=False)
+    if since is None and applied.exists():
+        since = clock.database_now(config.database) - config.inbox_retention * _SURELY_REMEMBERED
+    with transaction.atomic(using=config.database):
+        return _note(chosen, since, by, config)
+
+
+def begin_rebuild(name: str, *, by: str = "") -> Replay:
+    """Empty the read model of a consumer and note a replay of all history for it, in one transaction.
+
+    What waits comes again from the history; dead letters stay what they are. Raises as `begin` and `read_model` do.
+    """
+    config = section(EventsConfig)
+    chosen = read_model(name)
+    ids = [each.id for each in chosen]
+    with transaction.atomic(using=config.database):
+        noted = _note(chosen, None, by, config)
+        WaitingRow.objects.using(config.database).filter(consumer__in=ids).delete()
+        for each in ids:
+            letters = DeadLetter.objects.using(config.database).filter(consumer=each).exclude(state="replayed")
+            inbox = InboxRow.objects.using(config.database).filter(consumer=each)
+            inbox.exclude(event_id__in=letters.values("event_id")).delete()
+        # Last: what a retry had under way has waited for, and is wiped.
+        if chosen[0].reset is not None:
+            chosen[0].reset()
+    return noted
+
+
+def under_way() -> Replay | None:
+    """The replay that holds this service's reader, if there is one."""
+    return Replay.objects.using(section(EventsConfig).database).filter(pk=identity().name).first()
+
+
+def run(tell: Callable[[Progress], None] = lambda _: None) -> Progress:
+    """Do the replay that was begun, or go on with one whose process died; return when the bus has nothing left for it.
+
+    Raises NotFound when none was begun, Conflict while another process runs it, BusUnavailable.
+    """
+    noted = under_way()
+    if noted is None:
+        raise NotFound("no replay was begun")
+    known = {each.id: each for each in registry.consumers()}
+    chosen = [known[id_] for id_ in json.loads(noted.consumers) if id_ in known]
+    bus, group = current_bus(), _group_of(noted)
+    inbox = Inbox(chosen, section(EventsConfig), group=group)
+    bus.register(group, inbox.types, from_beginning=True)
+    subscription = bus.subscribe(group)
+    if subscription is None:
+        raise Conflict("another process runs this replay", conflict="replay_running")
+    try:
+        done = _Course(bus, subscription, inbox, noted, tell).run()
+    finally:
+        subscription.close()
+    _end(bus, noted)
+    return done
+
+
+def abort() -> None:
+    """Give up a replay: what it has applied stays, the rest of the history is not read. Raises NotFound."""
+    noted = under_way()
+    if noted is None:
+        raise NotFound("no replay was begun")
+    _end(current_bus(), noted)
+
+
+class _Course:
+    def __init__(
+        self, bus: Bus, subscription: Subscription, inbox: Inbox, noted: Replay, tell: Callable[[Progress], None]
+    ) -> None:
+        self._bus = bus
+        self._subscription = subscription
+        self._inbox = inbox
+        self._group = _group_of(noted)
+        self._since = noted.since
+        self._tell = tell
+        self._read = 0
+
+    def run(self) -> Progress:
+        """Apply until the group has no lag."""
+        waiter = self._bus.waiter(self._group)
+        try:
+            while True:
+                deliveries = self._subscription.fetch(self._inbox.size)
+                if deliveries:
+                    self._apply(deliveries)
+                    continue
+                self._subscription.flush()
+                progress = Progress(read=self._read, left=self._left())
+                self._tell(progress)
+                if not progress.left:
+                    return progress
+                waiter.wait(_WAIT)  # a bus may still have some on the way
+        finally:
+            waiter.close()
+
+    def _apply(self, deliveries: Sequence[Delivery]) -> None:
+        wanted = [each for each in deliveries if not self._is_too_old(each)]
+        if wanted:
+            self._inbox.apply(wanted)
+        self._subscription.ack(deliveries[-1].position)
+        before, self._read = self._read, self._read + len(deliveries)
+        if before // 1000 != self._read // 1000:
+            self._subscription.flush()
+            self._tell(Progress(read=self._read, left=self._left()))
+
+    def _is_too_old(self, delivery: Delivery) -> bool:
+        if self._since is None:
+            return False
+        try:
+            return Envelope.decoded(delivery.message.body).time < self._since
+        except UnreadableEnvelope:  # the inbox makes a dead letter of it
+            return False
+
+    def _left(self) -> int:
+        return sum(report.lag for report in self._bus.groups() if report.name == self._group)
+
+
+def _chosen(names: Sequence[str]) -> list[Consumer]:
+    known = {name: each for each in registry.consumers() for name in (each.name, each.id)}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise NotFound(f"there is no consumer {missing[0]!r}", consumer=missing[0])
+    return [known[name] for name in names]
+
+
+def _note(chosen: Sequence[Consumer], since: datetime | None, by: str, config: EventsConfig) -> Replay:
+    if not current_bus().keeps_history:
+        raise NoHistory("this bus keeps no history to replay")
+    sql = Sql(config.database)
+    if sql.is_postgresql:
+        # Every batch under way has read this table, so this waits for its end; later ones find the row.
+        sql.change("LOCK TABLE bandstand_events_replay IN ACCESS EXCLUSIVE MODE")
+    if under_way() is not None:
+        raise Conflict("a replay is under way; finish it or give it up first", conflict="replay_under_way")
+    ids = [each.id for each in chosen]
+    actions.record([EventAction(action=EventAction.Kind.REPLAY, consumer=each) for each in ids], by=by)
+    return Replay.objects.using(config.database).create(
+        reader=identity().name,
+        consumers=json.dumps(ids),
+        since=since,
+        started_at=clock.database_now(config.database),
+    )
+
+
+def _end(bus: Bus, noted: Replay) -> None:
+    bus.register(_group_of(noted), (), from_beginning=True)
+    noted.delete()
+
+
+def _group_of(noted: Replay) -> str:
+    return f"{noted.reader}.replay"
