@@ -50,7 +50,7 @@ def test_r14_two_services_that_ask_each_others_health_never_end() -> None:
 
 def test_r14_ours_knows_no_other_service() -> None:
     """What is reported is the process's own: nothing in the report could ask somebody else in turn."""
-    assert set(health.report()["checks"]) <= {"database", "migrations", "disk_space", "memory"}
+    assert set(health.report()["checks"]) <= {"database", "migrations", "disk_space", "memory", "relay"}
 
 
 def test_47_a_dead_dependency_makes_the_articles_service_unhealthy() -> None:

@@ -14,13 +14,16 @@ class EventsApp(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Offer the loops, which a worker starts, and the system checks."""
+        """Offer the loops, which a worker starts, the system checks, and what health says of the relay."""
         from django.core.checks import register  # noqa: PLC0415 - models exist only now
 
         from bandstand.events import checks  # noqa: PLC0415
         from bandstand.events.loops import register_loops  # noqa: PLC0415
+        from bandstand.events.relay.health import check_relay  # noqa: PLC0415
+        from bandstand.health import Check, register_check  # noqa: PLC0415
 
         register_loops()
+        register_check(Check(name="relay", run=check_relay))
         register(checks.check_bus, "bandstand")
         register(checks.check_bus_server, "bandstand", deploy=True)
         register(checks.check_events, "bandstand")

@@ -30,6 +30,8 @@ class EventsConfig:
     mark_interval: timedelta = timedelta(milliseconds=50)
     """How long the relay gathers what the bus accepted before it marks that in one commit."""
     relay_lease: timedelta = timedelta(seconds=3)
+    relay_overdue: timedelta = timedelta(seconds=30)
+    """How old the oldest event may get while none is delivered before the health report says `degraded`."""
     relay_partitions: int = 1
     """How many relays may work at once, each on its own subjects; the same in every process of a service."""
     ack_interval: timedelta = timedelta(milliseconds=500)

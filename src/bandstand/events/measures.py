@@ -1,4 +1,4 @@
-"""The gauges of events: how far behind the relay and the consumers are, and what needs a person."""
+"""The metrics of events: how far behind the relay and the consumers are, what fails, and what needs a person."""
 
 from datetime import datetime, timedelta
 
@@ -6,11 +6,15 @@ from bandstand import clock
 from bandstand.events._sql import Sql, as_time
 from bandstand.events.backends import Bus
 from bandstand.events.config import EventsConfig
-from bandstand.observability.metrics import gauge
+from bandstand.observability.metrics import counter, gauge
 
-__all__ = ["ConsumerGauges", "RelayGauges"]
+__all__ = ["ConsumerGauges", "RelayGauges", "dead_lettered", "relayed", "retried"]
 
 _EVERY = timedelta(seconds=2)
+
+relayed = counter("events_relayed_total", "Events handed to the bus: accepted, refused, or given up.", ("outcome",))
+retried = counter("events_retried_total", "Further attempts at events that had failed.", ("consumer",))
+dead_lettered = counter("events_dead_lettered_total", "Events that a consumer gave up on.", ("consumer",))
 
 _pending = gauge("outbox_pending", "Events the bus has not accepted yet.", across_processes="livemax")
 _oldest = gauge("outbox_oldest_age_seconds", "How long the oldest of them waits.", across_processes="livemax")

@@ -17,6 +17,7 @@ from bandstand.events._sql import Sql, marks
 from bandstand.events.backends import Message
 from bandstand.events.config import EventsConfig
 from bandstand.events.handling import HandlerFailed, Job, Unusable, handle
+from bandstand.events.measures import dead_lettered, retried
 from bandstand.events.models import DeadLetter, WaitingRow
 from bandstand.events.registry import Consumer
 from bandstand.events.retrying import pause_after
@@ -71,7 +72,8 @@ def bury(row: WaitingRow, config: EventsConfig) -> None:
     )
     if row.pk is not None:
         row.delete(using=config.database)
-    log.error("event.dead_lettered", extra=_facts(row))
+    facts = _facts(row)
+    transaction.on_commit(lambda: _tell(facts), using=config.database)  # a batch that fails is applied once more
 
 
 class Retries:
@@ -116,6 +118,8 @@ class Retries:
     def _attempt(self, row: WaitingRow) -> bool:
         """Try one event; True when the next of its key may follow."""
         job = self._job(row)
+        if row.attempts:
+            retried.labels(row.consumer).inc()
         try:
             with transaction.atomic(using=self._config.database):
                 if _reapply(job, self._config):
@@ -129,6 +133,11 @@ class Retries:
     def _job(self, row: WaitingRow) -> Job:
         message = Message(event_id=str(row.event_id), type=row.type, subject=row.subject, body=row.envelope)
         return Job(consumer_id=row.consumer, consumer=self._consumers.get(row.consumer), message=message)
+
+
+def _tell(facts: dict[str, object]) -> None:
+    dead_lettered.labels(facts["consumer"]).inc()
+    log.error("event.dead_lettered", extra=facts)
 
 
 def _wait(job: Job, config: EventsConfig) -> WaitingRow:

@@ -53,10 +53,10 @@ class RelayLoop(Loop):
 
     def _turn(self, stop: threading.Event) -> timedelta | None:
         try:
+            self._gauges.measure()  # first: it is most wanted while the bus is down
             moved = self._crew.run_once()
             if not moved:
                 self._crew.mark_if_due()
-            self._gauges.measure()
             self._housekeeping.run_due()
         except (BusUnavailable, DatabaseError) as error:
             self._failures += 1

@@ -10,6 +10,7 @@ from bandstand import clock
 from bandstand.events.backends import Bus, Published
 from bandstand.events.config import EventsConfig
 from bandstand.events.leases import Leadership
+from bandstand.events.measures import relayed
 from bandstand.events.partitions import WHOLE, Partition
 from bandstand.events.relay.outbox import Outbox, Row
 from bandstand.lifecycle.crashpoints import crash_point, register_crash_points
@@ -49,6 +50,7 @@ class Relay:
         with span("publish events", "producer", **{"messaging.batch.message_count": len(rows)}):
             published = self._bus.publish([row.message() for row in rows])
         crash_point("outbox.after_publish")
+        relayed.labels("accepted").inc(len(published.accepted))
         self._note(rows, published)
         return len(published.accepted)
 

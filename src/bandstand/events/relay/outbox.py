@@ -9,6 +9,7 @@ from bandstand.events._sql import Sql, as_uuid, marks
 from bandstand.events.backends import Message
 from bandstand.events.config import EventsConfig
 from bandstand.events.envelope import sequenced
+from bandstand.events.measures import relayed
 from bandstand.events.partitions import Partition
 from bandstand.events.relay.low_water import LowWater
 from bandstand.events.retrying import pause_after
@@ -95,6 +96,7 @@ class Outbox:
         again = now + pause_after(attempts, self._config)
         sql.change(_REFUSE, (attempts, sql.time(again), sql.time(now) if dead else None, reason, row.id))
         extra = {"event_id": row.event_id, "event_type": row.type, "attempt": attempts, "reason": reason}
+        relayed.labels("given_up" if dead else "refused").inc()
         if dead:
             log.error("outbox.event_dead", extra=extra)
         else:
