@@ -18,6 +18,6 @@ test: $(UV) ## run every test
 check: $(UV) ## lint, types, layers, sizes, migrations, contracts
 	@$(DEV_SYNC) && .venv/bin/python -m tests.check
 bench: $(UV) ## run the benchmarks and rewrite benchmarks/results
-	@$(DEV_SYNC) && .venv/bin/python -m benchmarks
+	@$(DEV_SYNC) --group bench && .venv/bin/python -m benchmarks
 format: $(UV) ## format the code
 	@$(DEV_SYNC) && .venv/bin/ruff format . && .venv/bin/ruff check --fix .
