@@ -4,6 +4,7 @@
 forbids doing it twice, so that a test can count.
 """
 
+import os
 import random
 import sys
 from datetime import timedelta
@@ -16,14 +17,14 @@ from bandstand.database import database_from_url
 
 
 def configure(service: str, folder: Path) -> None:
-    """One database per service, one bus for both."""
+    """One database per service, one bus for both: that of TEST_BUS_URL."""
     settings.configure(
         INSTALLED_APPS=["bandstand.events"],
         DATABASES={"default": database_from_url(f"sqlite:///{folder}/{service}.sqlite3")},
         USE_TZ=True,
         BANDSTAND={
             "SERVICE": {"NAME": service, "ENVIRONMENT": "test"},
-            "EVENTS": {"BUS_URL": f"embedded:///{folder}/bus.sqlite3", "RELAY_LEASE": timedelta(milliseconds=500)},
+            "EVENTS": {"BUS_URL": os.environ["TEST_BUS_URL"], "RELAY_LEASE": timedelta(milliseconds=500)},
         },
         LOGGING_CONFIG=None,
     )

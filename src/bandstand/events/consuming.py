@@ -11,6 +11,7 @@ from bandstand.config import identity, section
 from bandstand.events import registry
 from bandstand.events._sql import Sql
 from bandstand.events.backends import BusUnavailable, Subscription, current_bus
+from bandstand.events.bookmarks import Bookmarks
 from bandstand.events.config import EventsConfig
 from bandstand.events.inbox import Inbox, ReaderHeld, is_held
 from bandstand.events.measures import ConsumerGauges
@@ -109,7 +110,7 @@ class ConsumerLoop(Loop):
         due_in = self._retries.run_due()
         deliveries = subscription.fetch(self._inbox.size)
         if deliveries:
-            if self._inbox.apply(deliveries):
+            if self._inbox.apply(deliveries, subscription.bookmarks(deliveries[-1].position)):
                 self._retries.expect()
             subscription.ack(deliveries[-1].position)
         flush_in = self._flush(subscription)
@@ -125,7 +126,8 @@ class ConsumerLoop(Loop):
             self._bus.register(self._group, types, from_beginning=self._config.from_beginning)
             self._is_registered = True
         if self._subscription is None and self._inbox.types:
-            self._subscription = self._bus.subscribe(self._group)
+            bookmarks = Bookmarks(self._group, using=self._config.database)
+            self._subscription = self._bus.resume(self._group, bookmarks.kept)
             self._flushed_at = clock.monotonic()
         return self._subscription
 

@@ -5,7 +5,7 @@ them fails, the transaction is rolled back and each gets its own, so that only t
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from django.db import IntegrityError, transaction
 
@@ -13,6 +13,7 @@ from bandstand import clock
 from bandstand.events import waiting
 from bandstand.events._sql import Sql, as_uuid, marks
 from bandstand.events.backends import Delivery
+from bandstand.events.bookmarks import Bookmarks
 from bandstand.events.config import EventsConfig
 from bandstand.events.handling import HandlerFailed, Job, Opened, Unusable, handle_opened, opened
 from bandstand.events.registry import Consumer
@@ -49,6 +50,7 @@ class Inbox:
     def __init__(self, consumers: Sequence[Consumer], config: EventsConfig, *, group: str) -> None:
         self._config = config
         self._group = group
+        self._bookmarks = Bookmarks(group, using=config.database)
         self._by_type: dict[str, list[tuple[str, Consumer]]] = {}
         for each in consumers:
             for name in each.types:
@@ -65,9 +67,10 @@ class Inbox:
         """How many deliveries to take next, so that a transaction holds its locks for about the configured time."""
         return self._size
 
-    def apply(self, deliveries: Sequence[Delivery]) -> bool:
+    def apply(self, deliveries: Sequence[Delivery], bookmarks: Mapping[str, int] | None = None) -> bool:
         """Apply *deliveries* or let them wait; True when some wait or died. On return all of it is committed.
 
+        The *bookmarks* behind them are committed with them, or after the last where they had to be applied singly.
         Raises ReaderHeld or what the database raises, and then nothing is lost: the bus delivers again.
         """
         jobs = [job for delivery in deliveries for job in self._jobs(delivery)]
@@ -76,10 +79,12 @@ class Inbox:
         try:
             with transaction.atomic(using=self._config.database):
                 set_aside = self._apply_together(jobs)
+                self._bookmarks.keep(bookmarks or {})
                 crash_point("inbox.after_apply")
         except (HandlerFailed, IntegrityError):
             outcomes = [self._apply_alone(job) for job in jobs]
             set_aside = any(outcomes)
+            self._bookmarks.keep(bookmarks or {})
         crash_point("inbox.after_commit")
         self._adapt(clock.monotonic() - started)
         return set_aside

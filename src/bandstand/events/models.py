@@ -5,6 +5,7 @@ from django.db import models
 from bandstand import clock
 
 __all__ = [
+    "Bookmark",
     "DeadLetter",
     "DeliveredRow",
     "EventAction",
@@ -149,6 +150,18 @@ class EventAction(models.Model):
     class Meta:
         db_table = "bandstand_events_action"
         indexes = [models.Index(fields=["dead_letter"], name="bandstand_action_letter")]
+
+
+class Bookmark(models.Model):
+    """Where a group reads on at one place of the bus, as of the newest effect that is in this database."""
+
+    pk = models.CompositePrimaryKey("reader", "place")
+    reader = models.CharField(max_length=200)
+    place = models.CharField(max_length=300)
+    position = models.BigIntegerField()
+
+    class Meta:
+        db_table = "bandstand_events_bookmark"
 
 
 class Replay(models.Model):

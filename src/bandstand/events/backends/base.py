@@ -6,7 +6,7 @@ reads where it last acknowledged. What it does not promise: exactly once. That i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
@@ -106,6 +106,13 @@ class Subscription(ABC):
     def unflushed(self) -> bool:
         """Whether `flush` has something to do."""
 
+    def bookmarks(self, position: int) -> Mapping[str, int]:  # noqa: ARG002 - for those that can resume from them
+        """Where to read on once everything up to *position* is done, as far as that has moved since the last `ack`.
+
+        For the transaction that applies the deliveries; see `Bus.resume`. None where the bus's own place is enough.
+        """
+        return {}
+
     @abstractmethod
     def close(self) -> None:
         """Flush and let another process read."""
@@ -144,6 +151,17 @@ class Bus(ABC):
     @abstractmethod
     def subscribe(self, group: str) -> Subscription | None:
         """Start reading for *group*, or None while another subscription does."""
+
+    def resume(
+        self,
+        group: str,
+        kept: Callable[[], Mapping[str, int]],  # noqa: ARG002 - for those that can resume from them
+    ) -> Subscription | None:
+        """Subscribe where the bookmarks are that the group's database has *kept*; elsewhere at the bus's own place.
+
+        *kept* may be called from any thread and at any time until the subscription is closed.
+        """
+        return self.subscribe(group)
 
     @abstractmethod
     def waiter(self, group: str) -> Waiter:

@@ -17,6 +17,7 @@ from bandstand.events.backends.kafka.cluster import Cluster
 from bandstand.events.backends.kafka.options import MAX_BYTES, Options
 from bandstand.events.backends.kafka.reading import Group, KafkaSubscription
 from bandstand.events.backends.kafka.registry import Registered, Registry, owner_of, owners
+from bandstand.events.backends.kafka.resuming import Bookmarks, Kept
 from bandstand.events.backends.kafka.sending import Record, Sender
 
 __all__ = ["KafkaBus"]
@@ -67,9 +68,20 @@ class KafkaBus(Bus):
 
     def subscribe(self, group: str) -> KafkaSubscription:
         """Join the consumer group; its partitions arrive when the other members have agreed."""
-        registered = self._registered(group)
-        topics = [self._options.topic(owner) for owner in sorted(owners(registered.types))]
-        about = Group(group, registered=lambda: self._registered(group), wake=lambda: self._wake(group))
+        return self._joined(group, None)
+
+    def resume(self, group: str, kept: Kept) -> KafkaSubscription:
+        """Join it, and begin in each partition at the offset that the group's database has kept."""
+        return self._joined(group, kept)
+
+    def _joined(self, group: str, kept: Kept | None) -> KafkaSubscription:
+        topics = [self._options.topic(owner) for owner in sorted(owners(self._registered(group).types))]
+        about = Group(
+            group,
+            registered=lambda: self._registered(group),
+            bookmarks=Bookmarks(self._cluster.incarnations(topics) if kept else {}, kept),
+            wake=lambda: self._wake(group),
+        )
         subscription = KafkaSubscription(self._options, about, topics)
         with self._guard:
             self._subscriptions.add(subscription)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
@@ -76,6 +76,12 @@ class Cluster:
             (future,) = self._admin().list_consumer_group_offsets([asked], request_timeout=_SECONDS).values()
             found = _result(future).topic_partitions
         return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+
+    def incarnations(self, topics: Collection[str]) -> dict[str, str]:
+        """What tells each topic from an earlier one of the same name; nothing where the brokers do not number them."""
+        with as_unavailable():
+            asked = self._admin().describe_topics(TopicCollection(list(topics)), request_timeout=_SECONDS)
+            return {topic: str(_result(future).topic_id) for topic, future in asked.items()}
 
     def forget(self, group: str) -> None:
         """Delete what the group committed. Raises BusUnavailable while a process reads for it."""

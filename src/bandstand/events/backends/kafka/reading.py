@@ -10,6 +10,7 @@ from bandstand.events.backends.base import Message as Event
 from bandstand.events.backends.kafka.failures import unavailable
 from bandstand.events.backends.kafka.options import Options, log
 from bandstand.events.backends.kafka.registry import Registered
+from bandstand.events.backends.kafka.resuming import Bookmarks
 from bandstand.events.backends.kafka.tracking import Place, Tracker
 
 __all__ = ["Group", "KafkaSubscription"]
@@ -27,11 +28,14 @@ _REBALANCING = {KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION,
 
 
 class Group:
-    """What a subscription needs of its bus: the name, what is registered for it, and how to wake its reader."""
+    """What a subscription needs of its bus: the name, what is registered, its bookmarks, how to wake its reader."""
 
-    def __init__(self, name: str, *, registered: Callable[[], Registered], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, *, registered: Callable[[], Registered], bookmarks: Bookmarks, wake: Callable[[], None]
+    ) -> None:
         self.name = name
         self.registered = registered
+        self.bookmarks = bookmarks
         self.wake = wake
 
 
@@ -92,6 +96,11 @@ class KafkaSubscription(Subscription):
             raise unavailable("the offsets were not committed in time")
         if commit.failure is not None:
             raise commit.failure
+
+    def bookmarks(self, position: int) -> Mapping[str, int]:
+        """The offsets of the partitions that *position* ends, or that only foreign events have moved."""
+        with self._guard:
+            return self._group.bookmarks.named(self._tracker.bookmarks(position))
 
     def close(self) -> None:
         """Commit, leave the group and wait until its partitions are free."""
@@ -159,18 +168,19 @@ class KafkaSubscription(Subscription):
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
             known = consumer.committed(partitions, timeout=_ANSWER_SECONDS) if partitions else []
-        except KafkaException as error:
-            self._fail(unavailable(error))
+            committed = {_place(each): each.offset if each.offset >= 0 else None for each in known}
+            self._registered = self._group.registered()
+            starts = self._group.bookmarks.starts(committed, self._registered)
+        except (KafkaException, BusUnavailable) as error:
+            self._fail(error if isinstance(error, BusUnavailable) else unavailable(error))
             consumer.incremental_assign([])
             return
-        self._registered = self._group.registered()
-        for each in known:
-            each.offset = max(each.offset, self._registered.start((each.topic, each.partition)))
         with self._guard:
-            self._tracker.hold(_places(known))
-        consumer.incremental_assign(known)
+            self._tracker.hold(starts, committed)
+        begun = _partitions(starts)
+        consumer.incremental_assign(begun)
         if self._paused:
-            consumer.pause(known)
+            consumer.pause(begun)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Commit before another process reads on, so that it begins where we ended."""

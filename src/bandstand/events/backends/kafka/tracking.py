@@ -1,7 +1,7 @@
 """From offsets of partitions to positions of one subscription, and back. Knows nothing of Kafka's client."""
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from bandstand.events.backends.base import Delivery, Message
@@ -16,9 +16,11 @@ Place = tuple[str, int]
 class _Held:
     """The time between getting a partition and losing it; a partition that comes back is held anew."""
 
-    done: int | None = None
-    """The offset to read on from, once known."""
-    committed: int | None = None
+    done: int
+    """The offset to read on from."""
+    committed: int
+    kept: int | None = None
+    """As `done`, as far as the group's database knows."""
     last: "_Entry | None" = None
     """The newest delivery that is not acknowledged."""
 
@@ -52,10 +54,11 @@ class Tracker:
         """Whether something was handed out and is not acknowledged."""
         return bool(self._handed)
 
-    def hold(self, places: Collection[Place]) -> None:
-        """Note that these partitions are ours from now on."""
-        for place in places:
-            self._held[place] = _Held()
+    def hold(self, starts: Mapping[Place, int], committed: Mapping[Place, int | None]) -> None:
+        """Note that these partitions are ours from now on, where each is read from and what Kafka knows of it."""
+        for place, start in starts.items():
+            known = committed.get(place)
+            self._held[place] = _Held(done=start, committed=start if known is None else known)
 
     def add(self, place: Place, *, offset: int, message: Message) -> None:
         """Take what was read from a partition; what came from one that is ours no more is forgotten."""
@@ -92,13 +95,19 @@ class Tracker:
             entry.held.done = entry.after
             if entry.held.last is entry:
                 entry.held.last = None
+        for held in self._held.values():
+            held.kept = held.done
+
+    def bookmarks(self, position: int) -> dict[Place, int]:
+        """Where to read on once everything up to *position* is done, as far as that moved since the last `ack`."""
+        found = {place: held.done for place, held in self._held.items() if held.done != held.kept}
+        found |= {entry.place: entry.after for entry in self._handed if entry.delivery.position <= position}
+        return found
 
     def uncommitted(self, places: Collection[Place] | None = None) -> dict[Place, int]:
         """Where to read on, for partitions whose acknowledgements are not durable."""
         chosen = self._held if places is None else {place: self._held[place] for place in places if place in self._held}
-        return {
-            place: held.done for place, held in chosen.items() if held.done is not None and held.done != held.committed
-        }
+        return {place: held.done for place, held in chosen.items() if held.done != held.committed}
 
     def committed(self, offsets: dict[Place, int]) -> None:
         """Note that these are durable."""
