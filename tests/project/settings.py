@@ -10,7 +10,14 @@ from bandstand.web.rest import rest_settings
 
 DATA = Path(tempfile.mkdtemp(prefix="bandstand-tests-"))
 
-CONCERNS = ("bandstand.web", "bandstand.auth", "bandstand.events", "bandstand.sagas", "bandstand.tasks")
+CONCERNS = (
+    "bandstand.web",
+    "bandstand.auth",
+    "bandstand.events",
+    "bandstand.sagas",
+    "bandstand.tasks",
+    "bandstand.replicas",
+)
 SECRET_KEY = "a-key-for-tests-only"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 ROOT_URLCONF = "tests.project.urls"

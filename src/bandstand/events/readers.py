@@ -64,7 +64,10 @@ def reader(consumer: Consumer) -> Reader:
 
 
 def function_source(function: Callable[..., Any]) -> str:
-    """Where a function begins, its decorators included."""
+    """Where a function begins, its decorators included; `declared_at` where it was made of a declaration elsewhere."""
+    place: str | None = getattr(function, "declared_at", None)
+    if place is not None:
+        return place
     code = inspect.unwrap(function).__code__
     return f"{code.co_filename}:{code.co_firstlineno}"
 
@@ -75,6 +78,9 @@ def _bare(path: str) -> str:
 
 def _field_source(cls: type, path: str) -> str:
     """The line that declares the innermost field of *path*; the class's own where a field comes from nowhere else."""
+    made_of: dict[str, str] = getattr(cls, "declared_at", {})
+    if _bare(path) in made_of:
+        return made_of[_bare(path)]
     place = f"{inspect.getfile(cls)}:1"
     for name in _bare(path).split("."):
         owner = next((each for each in cls.__mro__ if name in inspect.get_annotations(each)), None)

@@ -36,7 +36,7 @@ def service_settings(
 ) -> dict[str, Any]:
     """Compose the settings of the service *name* from its environment.
 
-    *apps* are the service's own (with `bandstand.sagas` or `bandstand.tasks` before them where it runs sagas or tasks);
+    *apps* are the service's own (with `bandstand.sagas`, `.tasks` or `.replicas` before them where it has some);
     *sections* are merged into `BANDSTAND`, *overrides* into the rest. Raises ConfigurationError naming every fault.
     """
     environment = load_environment(name=name)
