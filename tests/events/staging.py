@@ -17,6 +17,7 @@ from bandstand.events import registry, upcasting
 from bandstand.events.backends import Bus, current_bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.consuming import ConsumerLoop
+from bandstand.events.history import publisher
 from bandstand.events.relay import Relay
 from bandstand.lifecycle import start_loops
 
@@ -50,7 +51,7 @@ class Stage:
 
     def relay(self) -> int:
         """Relay until nothing is accepted; return how many were."""
-        relay = Relay(self.bus, self.config)
+        relay = Relay(publisher(), self.config)
         moved = 0
         while count := relay.run_once():
             moved += count

@@ -10,9 +10,9 @@ from django.db import transaction
 from bandstand.errors import Conflict, NotFound
 from bandstand.events import Event, consumer, dead_letters, publish, registry, replaying, upcasting
 from bandstand.events.backends.embedded import EmbeddedBus
+from bandstand.events.history import NoHistory
 from bandstand.events.models import EventAction, InboxRow, Replay, WaitingRow
 from bandstand.events.operations.output import Error
-from bandstand.events.replaying import NoHistory
 
 pytestmark = pytest.mark.parametrize("stage", [{"ATTEMPTS": 1}], indirect=True)
 

@@ -25,5 +25,6 @@ class EventsApp(AppConfig):
         register_loops()
         register_check(Check(name="relay", run=check_relay))
         register(checks.check_bus, "bandstand")
+        register(checks.check_history, "bandstand")
         register(checks.check_bus_server, "bandstand", deploy=True)
         register(checks.check_events, "bandstand")

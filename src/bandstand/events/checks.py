@@ -10,9 +10,10 @@ from bandstand.events.backends import BusUnavailable, check_url, open_bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.contracts import schema_of
 from bandstand.events.declaration import Event
+from bandstand.events.history import NoHistory, history_url, store_problem
 from bandstand.events.upcasting import Upcaster, upcasters
 
-__all__ = ["check_bus", "check_bus_server", "check_events"]
+__all__ = ["check_bus", "check_bus_server", "check_events", "check_history"]
 
 
 def check_bus(**_: Any) -> list[CheckMessage]:
@@ -32,19 +33,37 @@ def check_bus(**_: Any) -> list[CheckMessage]:
     return [Error(f"The event bus cannot be used: {problem}.", id="bandstand.E201")] if problem else []
 
 
-def check_bus_server(**_: Any) -> list[CheckMessage]:
-    """The server behind the bus is set to keep what it accepts; it is asked, so only `check --deploy` does this."""
-    url = section(EventsConfig).bus_url
-    if check_url(url) is not None:
+def check_history(**_: Any) -> list[CheckMessage]:
+    """The event store is one, and read models that can be rebuilt have a history to be rebuilt from."""
+    problem = store_problem()
+    if problem is not None:
+        return [Error(f"The event store cannot be used: {problem}.", hint="See EVENT_STORE.", id="bandstand.E206")]
+    rebuilt = [each.id for each in registry.consumers() if each.reset is not None]
+    if not rebuilt or check_url(section(EventsConfig).bus_url) is not None:
         return []
+    try:
+        history_url()
+    except NoHistory as error:
+        return [Warning(f"{', '.join(rebuilt)} cannot be rebuilt: {error}.", id="bandstand.W208")]
+    return []
+
+
+def check_bus_server(**_: Any) -> list[CheckMessage]:
+    """The servers of bus and store are set to keep what they accept; they are asked, so only by `check --deploy`."""
+    config = section(EventsConfig)
+    urls = {"event bus": config.bus_url, "event store": config.event_store}
+    return [found for name, url in urls.items() if check_url(url) is None for found in _doubts(name, url)]
+
+
+def _doubts(name: str, url: str) -> list[CheckMessage]:
     bus = open_bus(url)
     try:
         found = bus.doubts()
     except BusUnavailable as error:
-        return [Warning(f"The event bus could not be asked about its durability: {error}.", id="bandstand.W207")]
+        return [Warning(f"The {name} could not be asked about its durability: {error}.", id="bandstand.W207")]
     finally:
         bus.close()
-    return [Warning(f"The event bus may lose accepted events: {doubt}.", id="bandstand.W206") for doubt in found]
+    return [Warning(f"The {name} may lose accepted events: {doubt}.", id="bandstand.W206") for doubt in found]
 
 
 def check_events(**_: Any) -> list[CheckMessage]:

@@ -14,6 +14,8 @@ class EventsConfig:
     section: ClassVar[str] = "EVENTS"
 
     bus_url: str = ""
+    event_store: str = ""
+    """A second bus that keeps what is published, where the bus itself has no history."""
     database: str = "default"
     batch: int = 500
     """How many events the relay hands to the bus at once."""
@@ -41,6 +43,8 @@ class EventsConfig:
     outbox_retention: timedelta = timedelta(hours=24)
     inbox_retention: timedelta = timedelta(days=7)
     bus_retention: timedelta = timedelta(hours=24)
+    store_retention: timedelta = timedelta(days=365)
+    """How long the event store keeps events, where it does not see to that itself."""
     dead_letter_retention: timedelta = timedelta(days=90)
     """How long replayed and discarded dead letters stay; those nobody has looked at stay for ever."""
     action_retention: timedelta = timedelta(days=365)

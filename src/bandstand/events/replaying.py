@@ -14,27 +14,22 @@ from django.db import transaction
 
 from bandstand import clock
 from bandstand.config import identity, section
-from bandstand.errors import BusinessRuleViolated, Conflict, NotFound
+from bandstand.errors import Conflict, NotFound
 from bandstand.events import actions, registry
 from bandstand.events._sql import Sql
 from bandstand.events.backends import Bus, Delivery, Subscription, current_bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.envelope import Envelope, UnreadableEnvelope
+from bandstand.events.history import history
 from bandstand.events.inbox import Inbox
 from bandstand.events.models import DeadLetter, EventAction, InboxRow, Replay, WaitingRow
 from bandstand.events.registry import Consumer
 
-__all__ = ["NoHistory", "Progress", "abort", "begin", "begin_rebuild", "read_model", "run", "under_way"]
+__all__ = ["Progress", "abort", "begin", "begin_rebuild", "read_model", "run", "under_way"]
 
 _WAIT = timedelta(milliseconds=200)
 _SURELY_REMEMBERED = 0.9
 """How much of the inbox's retention counts: publishers' clocks differ, and a replay takes its time."""
-
-
-class NoHistory(BusinessRuleViolated):
-    """The bus keeps no history that could be replayed."""
-
-    rule = "bus_keeps_no_history"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +56,7 @@ def begin(names: Sequence[str], *, since: datetime | None = None, by: str = "") 
     """
     config = section(EventsConfig)
     chosen = _chosen(names)
+    _leave_no_gap(config)
     ids = [each.id for each in chosen]
     applied = InboxRow.objects.using(config.database).filter(consumer__in=ids, applied_at__isnull=False)
     if since is None and applied.exists():
@@ -76,6 +72,7 @@ def begin_rebuild(name: str, *, by: str = "") -> Replay:
     """
     config = section(EventsConfig)
     chosen = read_model(name)
+    _leave_no_gap(config)
     ids = [each.id for each in chosen]
     with transaction.atomic(using=config.database):
         noted = _note(chosen, None, by, config)
@@ -105,7 +102,7 @@ def run(tell: Callable[[Progress], None] = lambda _: None) -> Progress:
         raise NotFound("no replay was begun")
     known = {each.id: each for each in registry.consumers()}
     chosen = [known[id_] for id_ in json.loads(noted.consumers) if id_ in known]
-    bus, group = current_bus(), _group_of(noted)
+    bus, group = history(), _group_of(noted)
     inbox = Inbox(chosen, section(EventsConfig), group=group)
     bus.register(group, inbox.types, from_beginning=True)
     subscription = bus.subscribe(group)
@@ -124,7 +121,7 @@ def abort() -> None:
     noted = under_way()
     if noted is None:
         raise NotFound("no replay was begun")
-    _end(current_bus(), noted)
+    _end(history(), noted)
 
 
 class _Course:
@@ -187,9 +184,18 @@ def _chosen(names: Sequence[str]) -> list[Consumer]:
     return [known[name] for name in names]
 
 
+def _leave_no_gap(config: EventsConfig) -> None:
+    """Have the bus hold for this service what is published from now on, where the history is read elsewhere.
+
+    Raises NoHistory, BusUnavailable.
+    """
+    bus = current_bus()
+    if history() is not bus:
+        types = {name for each in registry.consumers() for name in each.types}
+        bus.register(identity().name, types, from_beginning=config.from_beginning)
+
+
 def _note(chosen: Sequence[Consumer], since: datetime | None, by: str, config: EventsConfig) -> Replay:
-    if not current_bus().keeps_history:
-        raise NoHistory("this bus keeps no history to replay")
     sql = Sql(config.database)
     if sql.is_postgresql:
         # Every batch under way has read this table, so this waits for its end; later ones find the row.

@@ -9,7 +9,15 @@ from bandstand.events.backends import Bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.models import DeadLetter, EventAction
 
-__all__ = ["Housekeeping", "bus_purge", "purge_actions", "purge_dead_letters", "purge_delivered", "purge_inbox"]
+__all__ = [
+    "Housekeeping",
+    "bus_purge",
+    "purge_actions",
+    "purge_dead_letters",
+    "purge_delivered",
+    "purge_inbox",
+    "store_purge",
+]
 
 _AT_ONCE = 1_000
 
@@ -90,3 +98,8 @@ class Housekeeping:
 def bus_purge(bus: Bus, config: EventsConfig) -> Callable[[], int]:
     """The trimming of the bus as a purge."""
     return lambda: bus.trim(config.bus_retention)
+
+
+def store_purge(store: Bus | None, config: EventsConfig) -> Callable[[], int]:
+    """The trimming of the event store, if there is one, as a purge."""
+    return lambda: 0 if store is None else store.trim(config.store_retention)

@@ -27,6 +27,9 @@ class ServiceEnvironment:
     allowed_hosts: tuple[str, ...] = setting((), variable="ALLOWED_HOSTS", text="host names this service answers to")
     database_url: str = setting("", variable="DATABASE_URL", text="sqlite:////path or postgres://user:pw@host/name")
     bus_url: str = setting("", variable="BUS_URL", text="the event bus; embedded:////path for the built-in one")
+    event_store: str = setting(
+        "", variable="EVENT_STORE", text="a second bus that keeps what a bus like RabbitMQ forgets"
+    )
     celery_broker_url: Secret = setting(
         Secret(""), variable="CELERY_BROKER_URL", text="let Celery run this service's tasks, over this broker"
     )

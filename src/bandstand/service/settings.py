@@ -113,7 +113,7 @@ def _sections(environment: ServiceEnvironment, name: str, own: dict[str, Any]) -
             "JWKS_URL": environment.jwks_url,
         },
         "DISCOVERY": registry,
-        "EVENTS": {"BUS_URL": environment.bus_url or embedded},
+        "EVENTS": {"BUS_URL": environment.bus_url or embedded, "EVENT_STORE": environment.event_store},
         "WEB": {"TRUSTED_PROXIES": environment.trusted_proxies},
     }
     for section, values in own.items():

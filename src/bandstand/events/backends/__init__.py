@@ -28,9 +28,11 @@ __all__ = [
     "Published",
     "Subscription",
     "Waiter",
+    "backend_of",
     "check_url",
     "current_bus",
     "open_bus",
+    "shared_bus",
 ]
 
 _BACKENDS = {
@@ -77,16 +79,26 @@ def open_bus(url: str) -> Bus:
     problem = check_url(url)
     if problem is not None:
         raise ConfigurationError([Fault(variable="BUS_URL", problem=problem)])
+    return backend_of(url)(url)
+
+
+def backend_of(url: str) -> type[Bus]:
+    """The class that serves a URL which `check_url` finds nothing wrong with."""
     module, _, name = _BACKENDS[urlsplit(url).scheme].partition(":")
     backend: type[Bus] = getattr(import_module(module), name)
-    return backend(url)
+    return backend
 
 
 def current_bus() -> Bus:
-    """The bus of this service, opened once per process: a child of a fork opens its own."""
-    key = (os.getpid(), section(EventsConfig).bus_url)
+    """The bus of this service, opened once per process."""
+    return shared_bus(section(EventsConfig).bus_url)
+
+
+def shared_bus(url: str) -> Bus:
+    """The bus at *url*, opened once per process: a child of a fork opens its own."""
+    key = (os.getpid(), url)
     with _guard:
         bus = _open.get(key)
         if bus is None:
-            bus = _open[key] = open_bus(key[1])
+            bus = _open[key] = open_bus(url)
         return bus

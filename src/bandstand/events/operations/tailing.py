@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from bandstand import clock
 from bandstand.events.backends import Bus, BusUnavailable, Message, current_bus
 from bandstand.events.envelope import Envelope, UnreadableEnvelope
+from bandstand.events.history import history
 
 __all__ = ["is_tail", "watch"]
 
@@ -22,9 +23,10 @@ _NAME = re.compile(r"tail\.(?P<host>.+)-(?P<pid>\d+)-(?P<start>\d+)")
 def watch(types: Collection[str], *, since: datetime | None = None, follow: bool = True) -> Generator[Message]:
     """Events of these types as they pass, from now on or *since* then; without *follow* it ends where the bus does.
 
-    Groups of tails that were killed are forgotten first. Close the iterator. Raises BusUnavailable.
+    Groups of tails that were killed are forgotten first. Close the iterator. Raises BusUnavailable, and NoHistory for
+    *since* where nothing keeps the events.
     """
-    bus = current_bus()
+    bus = current_bus() if since is None else history()
     _forget_killed(bus)
     group = _own_name()
     bus.register(group, types, from_beginning=since is not None)

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from bandstand.events.backends import Bus
 from bandstand.events.config import EventsConfig
+from bandstand.events.history import Publisher
 from bandstand.events.leases import Presence
 from bandstand.events.partitions import Partition
 from bandstand.events.relay.moving import Relay
@@ -18,7 +18,7 @@ class Crew:
     of life.
     """
 
-    def __init__(self, bus: Bus, config: EventsConfig) -> None:
+    def __init__(self, bus: Publisher, config: EventsConfig) -> None:
         count = config.relay_partitions
         self._relays = [
             Relay(bus, config, partition=Partition(number=number, of=count)) for number in range(max(1, count))

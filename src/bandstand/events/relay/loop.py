@@ -8,11 +8,12 @@ from django.db import DatabaseError
 
 from bandstand.config import section
 from bandstand.events import wakeups
-from bandstand.events.backends import BusUnavailable, current_bus
+from bandstand.events.backends import BusUnavailable
 from bandstand.events.config import EventsConfig
+from bandstand.events.history import event_store, publisher
 from bandstand.events.measures import RelayGauges
 from bandstand.events.relay.crew import Crew
-from bandstand.events.retention import Housekeeping, purge_delivered
+from bandstand.events.retention import Housekeeping, purge_delivered, store_purge
 from bandstand.events.retrying import outage_pause
 from bandstand.lifecycle import Loop
 
@@ -28,11 +29,12 @@ class RelayLoop(Loop):
 
     def __init__(self) -> None:
         self._config = section(EventsConfig)
-        self._bus = current_bus()
         self._waiter = wakeups.relay_waiter()
-        self._crew = Crew(self._bus, self._config)
+        self._crew = Crew(publisher(), self._config)
         self._gauges = RelayGauges(self._config)
-        self._housekeeping = Housekeeping(lambda: purge_delivered(self._config))
+        self._housekeeping = Housekeeping(
+            lambda: purge_delivered(self._config), store_purge(event_store(), self._config)
+        )
         self._failures = 0
 
     def run(self, stop: threading.Event) -> None:

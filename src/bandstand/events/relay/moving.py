@@ -7,8 +7,9 @@ from datetime import timedelta
 from django.db import DatabaseError, transaction
 
 from bandstand import clock
-from bandstand.events.backends import Bus, Published
+from bandstand.events.backends import Published
 from bandstand.events.config import EventsConfig
+from bandstand.events.history import Publisher
 from bandstand.events.leases import Leadership
 from bandstand.events.measures import relayed
 from bandstand.events.partitions import WHOLE, Partition
@@ -30,7 +31,7 @@ class Relay:
     is killed meanwhile only publishes them again.
     """
 
-    def __init__(self, bus: Bus, config: EventsConfig, *, partition: Partition = WHOLE) -> None:
+    def __init__(self, bus: Publisher, config: EventsConfig, *, partition: Partition = WHOLE) -> None:
         self._bus = bus
         self._config = config
         self._leadership = Leadership(partition.name, lasting=config.relay_lease, using=config.database)

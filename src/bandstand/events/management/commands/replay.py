@@ -12,9 +12,9 @@ from bandstand.events.operations.output import Error, faults_as_errors
 
 
 class Command(BaseCommand):
-    """Replay what the bus still has."""
+    """Replay what the bus, or the event store, still has."""
 
-    help = "Hand the bus's history to consumers once more. Meanwhile this service reads no new events."
+    help = "Hand the history of events to consumers once more. Meanwhile this service reads no new events."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
@@ -54,7 +54,12 @@ class Command(BaseCommand):
 
     def _confirm(self, name: str, *, asking: bool) -> None:
         whole = ", ".join(each.id for each in replaying.read_model(name))
-        retention = section(EventsConfig).bus_retention
-        self.stdout.write(f"{whole}: emptied, then built from what the bus still has (it may drop after {retention})")
+        config = section(EventsConfig)
+        source, retention = (
+            ("event store", config.store_retention) if config.event_store else ("bus", config.bus_retention)
+        )
+        self.stdout.write(
+            f"{whole}: emptied, then built from what the {source} still has (it may drop after {retention})"
+        )
         if asking and input("Go on? [y/N] ").strip().lower() != "y":
             raise Error("nothing was done")
