@@ -25,15 +25,16 @@ def product_id(number: int) -> str:
 class Shop(Fleet):
     """The fleet of the repository's manifest on a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, profile: str = "") -> None:
         super().__init__(folder, "")
+        self._profile = profile
         text = (ROOT / "fleet.toml").read_text().replace('folder = "', f'folder = "{ROOT}/')
         self.manifest = folder / "fleet.toml"
         self.manifest.write_text(text)
 
     def up(self, **env: str) -> None:
         """Bring it up and seed it; *env* is added to the launcher's environment."""
-        done = self.run("up", "--detach", "--port", str(self.port), env=env)
+        done = self.run("up", "--detach", "--port", str(self.port), "--profile", self._profile, env=env)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def set_env(self, service: str, **values: str) -> None:

@@ -14,10 +14,10 @@ from bandstand.clock import monotonic
 from tests.fleet_unit.fleets import MANIFEST, Fleet, is_gone, kill, until
 
 
-def launch(fleet: Fleet) -> "subprocess.Popen[bytes]":
+def launch(fleet: Fleet, *words: str) -> "subprocess.Popen[bytes]":
     """`bandstand up` in the foreground."""
     command = [sys.executable, "-m", "bandstand.cli", "up", "--port", str(fleet.port), "--data", str(fleet.data),
-               "--fleet", str(fleet.folder / "fleet.toml")]  # fmt: skip
+               "--fleet", str(fleet.folder / "fleet.toml"), *words]  # fmt: skip
     log = (fleet.folder / "up.log").open("wb")
     with log:
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)

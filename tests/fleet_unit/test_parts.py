@@ -74,14 +74,16 @@ def test_keys_are_made_once_and_only_public_halves_are_trusted(tmp_path: Path) -
 def test_a_service_gets_its_own_values_and_nobody_elses(tmp_path: Path) -> None:
     outer = {"DATABASE_URL": "sqlite:///all", "ORDERS_DATABASE_URL": "postgresql://x/orders", "SECRET_KEY": "all",
              "PYTHONDONTWRITEBYTECODE": "1", "ORDERS_DEADLINE_SECONDS": "5", "LOG_LEVEL": "DEBUG"}  # fmt: skip
+    urls = {"U": "http://u", "PAYMENTS_DATABASE_URL": "postgresql://x:secret@y/payments"}
     fleet, data = read_manifest(ROOT / "fleet.toml"), DataFolder(tmp_path)
 
     def env(service: str) -> dict[str, str]:
-        return service_environment(fleet, data, service, outer=outer, urls={"U": "http://u"}, instance=f"{service}-1")
+        return service_environment(fleet, data, service, outer=outer, urls=urls, instance=f"{service}-1")
 
     assert env("orders")["DATABASE_URL"] == "postgresql://x/orders"
     assert env("users")["DATABASE_URL"] == f"sqlite:///{tmp_path}/db/users.sqlite3"
-    assert "ORDERS_DATABASE_URL" not in env("users")
+    assert (env("payments")["DATABASE_URL"], env("users")["U"]) == (urls["PAYMENTS_DATABASE_URL"], "http://u")
+    assert not [name for name in env("users") if name.endswith("_DATABASE_URL")]
     assert "SECRET_KEY" not in env("users")
     assert "PYTHONDONTWRITEBYTECODE" not in env("users")
     assert (env("orders")["ORDERS_DEADLINE_SECONDS"], env("orders")["LOG_LEVEL"]) == ("5", "DEBUG")

@@ -15,8 +15,9 @@ from bandstand.cli.down import take_down
 from bandstand.cli.failures import Exit
 from bandstand.cli.journey import Placed, shop_around
 from bandstand.cli.launching import run_launcher
-from bandstand.cli.options import Selection, fleet_options, question
+from bandstand.cli.options import Selection, fleet_options, profile_option, question
 from bandstand.cli.output import mark, say
+from bandstand.cli.places import own_places
 from bandstand.cli.story import story_of
 from bandstand.clock import monotonic
 from bandstand.fleet.proc import free_port
@@ -34,16 +35,17 @@ _REST = timedelta(seconds=30)
 @click.command("demo")
 @fleet_options
 @click.option("--port", type=click.IntRange(1, 65535), help="The gateway's port; default: a free one.")
-@click.option("--keep", is_flag=True, help="Keep the data folder of the demonstration.")
-def command(selection: Selection, port: int | None, keep: bool) -> int:
+@profile_option
+@click.option("--keep", is_flag=True, help="Keep the data folder and the databases of the demonstration.")
+def command(selection: Selection, port: int | None, profile: str, keep: bool) -> int:
     """Bring up a fleet of its own, place orders through it, check the invariants, take it down.
 
     Exit code 0 only when every order ended as it must and every invariant holds.
     """
-    began = monotonic()
-    with _folder(selection, keep=keep) as chosen:
+    began, is_kept = monotonic(), keep or selection.data_path is not None
+    with _folder(selection, keep=keep) as chosen, own_places(chosen, kept=is_kept) as places:
         say(f"Bringing the fleet up in {chosen.data.root}")
-        launcher = run_launcher(chosen, port=port or free_port(), seed=True, bound=True)
+        launcher = run_launcher(chosen, port=port or free_port(), seed=True, profile=profile, bound=True, env=places)
         try:
             good = _show(chosen, question(chosen, {"do": "status"}))
         finally:

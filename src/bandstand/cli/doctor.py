@@ -4,18 +4,22 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
 
 from bandstand.cli.failures import Exit
-from bandstand.cli.options import Selection, fleet_options
+from bandstand.cli.options import Selection, fleet_options, profile_option
 from bandstand.cli.output import mark, say
 from bandstand.config import ConfigurationError
+from bandstand.fleet.databases import describe_server, is_server
 from bandstand.fleet.gateway.files import envoy_path
 from bandstand.fleet.guards import check_port
+from bandstand.fleet.servers import choose_servers, missing_engines
 
 __all__ = ["command"]
 
@@ -28,9 +32,13 @@ class _Trouble(Exception):
 
 @click.command("doctor")
 @fleet_options
+@profile_option
 @click.option("--port", default=8000, show_default=True, help="The gateway's port.")
-def command(selection: Selection, port: int) -> int:
-    """Check this machine for what a fleet needs; each line that fails says what to do."""
+def command(selection: Selection, profile: str, port: int) -> int:
+    """Check this machine for what a fleet needs; each line that fails says what to do.
+
+    A profile that was not asked for may lack something: its line says what, and the exit code does not.
+    """
     checks: list[tuple[str, Callable[[], str]]] = [
         ("system", _system),
         ("python", _python),
@@ -40,14 +48,40 @@ def command(selection: Selection, port: int) -> int:
         ("data folder", lambda: _folder(selection.data.root)),
         ("port", lambda: _port(port)),
     ]
-    healthy = True
-    for title, check in checks:
-        try:
-            say(f"{mark(good=True)} {title:12} {check()}")
-        except (_Trouble, ConfigurationError, OSError) as error:
-            healthy = False
-            say(f"{mark(good=False)} {title:12} {error}")
-    return Exit.OK if healthy else Exit.FAILED
+    if is_server(selection.outer.get("DATABASE_URL", "")):
+        checks.append(("databases", lambda: describe_server(selection.outer["DATABASE_URL"])))
+    if profile:
+        checks.append((profile, lambda: _profile(selection, profile)))
+    held = [_holds(title, check) for title, check in checks]
+    for other in sorted({*_profiles(selection)} - {profile}):
+        _holds(other, partial(_profile, selection, other))
+    return Exit.OK if all(held) else Exit.FAILED
+
+
+def _holds(title: str, check: Callable[[], str]) -> bool:
+    """Say what was found, or what is wrong."""
+    try:
+        say(f"{mark(good=True)} {title:15} {check()}")
+    except (_Trouble, ConfigurationError, OSError) as error:
+        say(f"{mark(good=False)} {title:15} {error}")
+        return False
+    return True
+
+
+def _profiles(selection: Selection) -> Iterable[str]:
+    with suppress(ConfigurationError):  # the line about the manifest says what is wrong with it
+        return selection.fleet.profiles
+    return ()
+
+
+def _profile(selection: Selection, profile: str) -> str:
+    """Which engine stands behind which variable, and why another that is preferred does not."""
+    servers = choose_servers(selection.fleet, profile, outer=selection.outer)
+    found = [f"{variable} by {server.engine.name}" for server in servers for variable in server.variables]
+    for variable, names in selection.fleet.profiles[profile].items():
+        lacking = {} if selection.outer.get(variable) else missing_engines(variable, names)
+        found += [f"without {name}: {lack}" for name, lack in lacking.items()]
+    return "; ".join(found) or "needs nothing that the environment does not name"
 
 
 def _system() -> str:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,20 +21,29 @@ __all__ = ["run_launcher"]
 _UP_SECONDS = 90.0
 
 
-def run_launcher(selection: Selection, *, port: int, seed: bool, bound: bool = False) -> int:
+def run_launcher(
+    selection: Selection,
+    *,
+    port: int,
+    seed: bool,
+    profile: str,
+    bound: bool = False,
+    env: Mapping[str, str] | None = None,
+) -> int:
     """Start a launcher in a session of its own, show its progress, and return its pid when the fleet is up.
 
-    A *bound* one drains when this process ends, however it ends; any other stays.
+    A *bound* one drains when this process ends, however it ends; any other stays. *env* is added to its environment.
     Ends the verb with the launcher's own message and exit code when it does not come up.
     """
     data = selection.data
     command = [sys.executable, "-m", "bandstand.cli", "up", "--port", str(port), "--data", str(data.root)]
-    command += ["--fleet", str(selection.fleet.file)] + ([] if seed else ["--no-seed"])
+    command += ["--fleet", str(selection.fleet.file), "--profile", profile] + ([] if seed else ["--no-seed"])
     log = data.log("launcher")
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("wb+") as output:
         launcher = subprocess.Popen(  # noqa: S603 - this very program
             command,
+            env={**selection.outer, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -13,10 +13,13 @@ from bandstand.fleet.control import NotRunning, ask_launcher
 from bandstand.fleet.layout import DataFolder
 from bandstand.fleet.manifest import Fleet, find_manifest, read_manifest
 
-__all__ = ["Selection", "fleet_options", "json_option", "question"]
+__all__ = ["Selection", "fleet_options", "json_option", "profile_option", "question"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+profile_option = click.option(
+    "--profile", default="", metavar="NAME", help="With the servers of this profile of fleet.toml."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON for machines.")
 
 

@@ -1,5 +1,7 @@
 """`bandstand status`."""
 
+from typing import Any
+
 import click
 
 from bandstand.cli.failures import Exit
@@ -23,9 +25,16 @@ def command(selection: Selection, as_json: bool) -> int:
         print_json(found)
     else:
         memory = question(selection, {"do": "memory"})
-        columns = ("name", "role", "state", "pid", "ppid", "restarts", "started_at", "url")
-        rows = [[entry[column] for column in columns] for entry in processes]
+        columns = ("name", "role", "state", "pid", "ppid", "restarts", "started_at", "memory", "url")
+        rows = [[_cell(entry, column, memory) for column in columns] for entry in processes]
         say(table([column.upper() for column in columns], rows))
         say(f"\ngateway {found['gateway']}   launcher pid {found['launcher']['pid']}   "
             f"memory {mebibytes(sum(memory.values()))}")  # fmt: skip
     return Exit.OK if healthy else Exit.UNHEALTHY
+
+
+def _cell(entry: dict[str, Any], column: str, memory: dict[str, int]) -> Any:
+    """A worker's memory is counted in its server's."""
+    if column == "memory":
+        return "" if entry["role"] == "worker" else mebibytes(memory[entry["name"]])
+    return entry[column]

@@ -1,6 +1,7 @@
 """What an engine is."""
 
 import signal
+import socket
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, NoReturn
@@ -20,6 +21,12 @@ class Engine(ABC):
     """Asks it to end in good order, whoever is connected."""
     quit_signal: ClassVar[signal.Signals] = signal.SIGKILL
     """Ends it at once, with all that belongs to it; what was durable stays."""
+    question: ClassVar[bytes]
+    """What a client says first."""
+    welcome: ClassVar[bytes]
+    """How the answer of a server begins that lets clients in; one that starts or recovers answers otherwise."""
+    farewell: ClassVar[bytes] = b""
+    """Said before the connection is closed, so that no server complains about a lost client."""
 
     @abstractmethod
     def binary(self) -> Path:
@@ -32,9 +39,16 @@ class Engine(ABC):
         What was durable in an earlier run, however that ended, is there again. Raises Absent.
         """
 
-    @abstractmethod
     def is_ready(self, port: int) -> bool:
-        """Whether the server answers in its own protocol."""
+        """Whether the server lets clients in, in its own protocol."""
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+                connection.sendall(self.question)
+                is_welcome = connection.recv(len(self.welcome)) == self.welcome
+                connection.sendall(self.farewell)
+                return is_welcome
+        except OSError:
+            return False
 
     @abstractmethod
     def url(self, port: int) -> str:

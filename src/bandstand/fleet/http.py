@@ -1,10 +1,10 @@
-"""The smallest HTTP client that the launcher needs: one request, one connection, TCP or Unix socket, a deadline."""
+"""The smallest clients that the launcher needs: one question, one connection, a deadline; HTTP, or any other bytes."""
 
 import asyncio
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Answer", "ask"]
+__all__ = ["Answer", "ask", "converse"]
 
 _LIMIT_BYTES = 16 * 1024 * 1024
 
@@ -25,6 +25,25 @@ async def ask(
             return await _exchange(where, path, method, body)
     except (OSError, ValueError, EOFError, TimeoutError):
         return None
+
+
+async def converse(
+    where: tuple[str, int], question: bytes, *, length: int, farewell: bytes = b"", timeout: float = 2.0
+) -> bytes | None:
+    """Say *question* and *farewell*; the first *length* bytes of the answer in between, None when it was shorter."""
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(*where)
+            try:
+                writer.write(question)
+                answer = await reader.readexactly(length)
+                writer.write(farewell)
+                await writer.drain()
+            finally:
+                writer.close()
+    except (OSError, EOFError, TimeoutError):
+        return None
+    return answer
 
 
 async def _exchange(where: tuple[str, int] | Path, path: str, method: str, body: bytes) -> Answer:

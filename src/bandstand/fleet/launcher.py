@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +13,53 @@ from bandstand.clock import monotonic, now, rfc3339
 from bandstand.fleet.changes import reload_fleet, restart_units
 from bandstand.fleet.chores import keep_logs_small, register_webhooks, seed_shop
 from bandstand.fleet.control import serve_control
+from bandstand.fleet.databases import open_databases
 from bandstand.fleet.directory import Directory
-from bandstand.fleet.environment import bus_url, database_url
+from bandstand.fleet.environment import bus_url, database_url, given_urls
 from bandstand.fleet.gateway.files import GatewayFiles
 from bandstand.fleet.guards import check_port, take_lock
 from bandstand.fleet.jobs import backing_jobs, backing_urls, gateway_job, service_jobs
 from bandstand.fleet.keys import ensure_keys
 from bandstand.fleet.layout import DataFolder, replace_file
-from bandstand.fleet.logs import tail
 from bandstand.fleet.manifest import Fleet
+from bandstand.fleet.servers import choose_servers, server_job
 from bandstand.fleet.status import document_of, memory_of
-from bandstand.fleet.unit import Job, StartFailed, State, Unit
+from bandstand.fleet.unit import Job, StartFailed, State, Unit, until_ready
 
-__all__ = ["Launcher", "Report"]
+__all__ = ["Launcher", "Options", "Report"]
 
 _HOST = "127.0.0.1"
-_FATAL_FAILURES = 3
+
+# What a database or a bus is: there before the services, and until the last of them has ended.
+_FOUNDATIONS = ("database", "bus", "cache")
 
 Report = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a fleet is run: the gateway's port, the launcher's environment, a profile of the manifest or none."""
+
+    port: int
+    outer: Mapping[str, str]
+    profile: str = ""
 
 
 class Launcher:
     """One fleet on one data folder. `run` owns the main thread: children are tied to the thread that spawned them.
 
-    *report(event, facts)* is told what happens: `ready`, `down`, `up`, `seeded`, `draining`, `stopped`.
+    *report(event, facts)* is told what happens: `ready`, `databases`, `down`, `up`, `seeded`, `draining`, `stopped`.
     """
 
-    def __init__(self, fleet: Fleet, data: DataFolder, *, port: int, outer: Mapping[str, str], report: Report) -> None:
+    def __init__(self, fleet: Fleet, data: DataFolder, *, options: Options, report: Report) -> None:
         self.fleet = fleet
         self.data = data
-        self.port = port
+        self.port = options.port
+        self.outer = options.outer
+        self._profile = options.profile
         self.units: dict[str, Unit] = {}
         self.urls: dict[str, str] = {}
         self.is_up = False
-        self.outer = outer
         self._report = report
         self._began = monotonic()
         self.gateway = GatewayFiles(xds=data.xds, admin=data.socket("envoy.sock"))
@@ -69,15 +83,21 @@ class Launcher:
         self.gateway.write_routes(self.fleet.routes, timeout_seconds=self.fleet.gateway.timeout_seconds)
         self.gateway.write_clusters(self.fleet.services)
         self.directory = Directory(self.fleet.services, self.data, self.gateway)
-        self.urls = backing_urls(self.fleet, outer=self.outer)
+        servers = choose_servers(self.fleet, self._profile, outer=self.outer)
+        self.urls = {**given_urls(self.outer), **backing_urls(self.fleet, outer=self.outer)}
+        for server in servers:
+            self.urls |= server.urls
         self._handle_signals()
         control = self.data.socket("control.sock")
         self._server = await serve_control(control, self.answer)
         self._write_state(control)
-        for job in self._jobs():
-            self.employ(job)
         self._spawn_task(keep_logs_small(self.data))
-        await self._all_ready()
+        jobs = [*(server_job(server, self.data, outer=self.outer) for server in servers), *self._jobs()]
+        await self._bring_up(job for job in jobs if job.role in _FOUNDATIONS)
+        self.open_databases(self.fleet)
+        self._write_state(control)
+        await self._bring_up(job for job in jobs if job.role not in _FOUNDATIONS)
+        await self._finish_start()
 
     async def seed(self) -> None:
         """Fill the shop, once for each data folder. Raises StartFailed."""
@@ -95,6 +115,14 @@ class Launcher:
         self._spawn_task(unit.keep())
         return unit
 
+    def open_databases(self, fleet: Fleet) -> None:
+        """Make what *fleet* lacks on the server that holds all its databases. Raises ConfigurationError."""
+        began = monotonic()
+        opened = open_databases(fleet, self.data, {**self.outer, **self.urls})
+        self.urls |= opened
+        if opened and not self.is_leaving:
+            self._report("databases", {"urls": list(opened.values()), "seconds": monotonic() - began})
+
     async def wait(self) -> None:
         """Wait until somebody asks the fleet to stop."""
         await self._leave.wait()
@@ -109,16 +137,15 @@ class Launcher:
         self._leave.set()
         self._report("draining", {})
         services = [unit for unit in self.units.values() if unit.job.role == "server"]
-        others = [unit for unit in self.units.values() if unit.job.role != "server"]
+        others = [unit for unit in self.units.values() if unit.job.role not in ("server", *_FOUNDATIONS)]
+        foundations = [unit for unit in self.units.values() if unit.job.role in _FOUNDATIONS]
         before = self.directory.snapshot()
         for unit in services:
             unit.withdraw()
         await self.directory.wait_until_dropped(before, timeout=0.5)
-        drained = asyncio.gather(*(unit.stop() for unit in services))
-        hurry = self._spawn_task(self._kill_when_hurried())
-        await drained
-        hurry.cancel()
-        await asyncio.gather(*(unit.stop() for unit in others))
+        self._spawn_task(self._kill_when_hurried())
+        for stage in (services, others, foundations):
+            await asyncio.gather(*(unit.stop() for unit in stage))
         for task in self._tasks:
             task.cancel()
         self._server.close()
@@ -152,9 +179,10 @@ class Launcher:
 
     def status(self) -> dict[str, Any]:
         """The document of `bandstand status --json`."""
-        databases = {name: database_url(self.fleet, self.data, name, self.outer) for name in self.fleet.services}
+        found = {**self.outer, **self.urls}
+        databases = {name: database_url(self.fleet, self.data, name, found) for name in self.fleet.services}
         services = {name: (self.directory[name], databases[name]) for name in self.fleet.services}
-        bus = bus_url(self.fleet, self.data, self.outer)
+        bus = bus_url(self.fleet, self.data, found)
         provider = self.urls.get("PAYMENT_PROVIDER_URL")
         return document_of(self.units.values(), services=services, gateway=self.url, provider=provider, bus=bus)
 
@@ -178,22 +206,19 @@ class Launcher:
     def _write_state(self, control: Path) -> None:
         state = {"pid": os.getpid(), "started_at": rfc3339(now()), "fleet": str(self.fleet.file),
                  "control": str(control), "gateway": self.url, "urls": self.urls}  # fmt: skip
-        replace_file(self.data.state, json.dumps(state))
+        replace_file(self.data.state, json.dumps(state), mode=0o600)  # the URLs of databases hold passwords
 
-    async def _all_ready(self) -> None:
-        leave = asyncio.create_task(self._leave.wait())
-        waiting = {asyncio.create_task(unit.ready.wait()) for unit in self.units.values()}
-        while waiting and not self._leave.is_set():
-            done, _ = await asyncio.wait([*waiting, leave], timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
-            waiting -= done
-            _refuse_hopeless(self.units.values())
-        for task in (*waiting, leave):
-            task.cancel()
+    async def _bring_up(self, jobs: Iterable[Job]) -> None:
+        """Start the processes and wait until each is ready, or somebody asks the fleet to stop."""
+        if not self.is_leaving:
+            await until_ready([self.employ(job) for job in jobs], unless=self._leave)
+
+    async def _finish_start(self) -> None:
         refused = await self.gateway.refusals()
         if refused:
             raise StartFailed(f"the gateway refused its configuration: {refused}")
         await self._register_webhooks()
-        if not self._leave.is_set():
+        if not self.is_leaving:
             self._report("up", {"seconds": monotonic() - self._began})
 
     # -- running -------------------------------------------------------------------------------------------------
@@ -222,10 +247,3 @@ class Launcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _refuse_hopeless(units: Iterable[Unit]) -> None:
-    for unit in units:
-        if unit.failures >= _FATAL_FAILURES and unit.current and unit.current.ready_at is None:
-            shown = tail(unit.job.log, lines=15)
-            raise StartFailed(f"{unit.job.name} does not start. The end of {unit.job.log}:\n{shown}")

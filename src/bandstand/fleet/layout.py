@@ -82,7 +82,7 @@ class DataFolder:
     def create(self) -> None:
         """Make the folders; those with secrets and mails are closed to others."""
         for name, mode in {"db": 0o700, "bus": 0o700, "logs": 0o700, "keys": 0o700, "mail": 0o700, "crash": 0o755,
-                           "xds": 0o700, "provider": 0o700}.items():  # fmt: skip
+                           "engines": 0o700, "xds": 0o700, "provider": 0o700}.items():  # fmt: skip
             (self.root / name).mkdir(mode=mode, parents=True, exist_ok=True)
 
     def socket(self, name: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from bandstand.config import ConfigurationError, Fault
+from bandstand.engines import ENGINES
 from bandstand.fleet.routes import Route, parse_route
 
 __all__ = ["BackingSpec", "Fleet", "GatewaySpec", "ServiceSpec", "find_manifest", "read_manifest"]
@@ -55,7 +56,10 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
-    """The checked manifest. `root` is its folder; `routes` are the declared ones, parsed."""
+    """The checked manifest. `root` is its folder; `routes` are the declared ones, parsed.
+
+    `profiles` give, by name, the engines that may stand behind a variable, the first that is there before the others.
+    """
 
     file: Path
     name: str
@@ -63,6 +67,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     bus: str
     services: dict[str, ServiceSpec]
     backing: dict[str, BackingSpec]
+    profiles: dict[str, dict[str, tuple[str, ...]]]
     routes: tuple[Route, ...]
 
     @property
@@ -99,7 +104,7 @@ def read_manifest(file: Path) -> Fleet:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError([Fault(variable=str(file), problem=f"cannot be read: {error}")]) from error
     faults: list[Fault] = []
-    known = ("backing", "bus", "gateway", "name", "services")
+    known = ("backing", "bus", "gateway", "name", "profiles", "services")
     faults += [_unknown(key, known, "") for key in table if key not in known]
     services = _structs(table, "services", ServiceSpec, faults)
     backing = _structs(table, "backing", BackingSpec, faults)
@@ -112,6 +117,7 @@ def read_manifest(file: Path) -> Fleet:
         bus=str(table.get("bus", "")),
         services=services,
         backing=backing,
+        profiles=_profiles(table.get("profiles", {}), faults),
         routes=routes,
     )
     faults += _faults_of(fleet)
@@ -173,6 +179,22 @@ def _unknown(key: str, known: Iterable[str], where: str) -> Fault:
     return Fault(variable=f"{where}{key}", problem="is unknown", expected=expected)
 
 
+def _profiles(entries: Any, faults: list[Fault]) -> dict[str, dict[str, tuple[str, ...]]]:
+    try:
+        profiles = msgspec.convert(entries, dict[str, dict[str, tuple[str, ...]]])
+    except msgspec.ValidationError as error:
+        expected = '[profiles.<name>] with VARIABLE = ["engine", ...]'
+        faults.append(Fault(variable="profiles", problem=str(error), expected=expected))
+        return {}
+    for profile, variables in profiles.items():
+        for variable, engines in variables.items():
+            where = f"profiles.{profile}.{variable}"
+            faults += [_unknown(engine, ENGINES, f"{where}: ") for engine in engines if engine not in ENGINES]
+            if not engines:
+                faults.append(Fault(variable=where, problem="names no engine"))
+    return profiles
+
+
 def _routes(services: Mapping[str, ServiceSpec], faults: list[Fault]) -> tuple[Route, ...]:
     found: dict[tuple[str, str], Route] = {}
     for name, service in services.items():
@@ -195,8 +217,9 @@ def _faults_of(fleet: Fleet) -> list[Fault]:
     for name, server in fleet.backing.items():
         if server.role not in _ROLES:
             faults.append(Fault(variable=f"backing.{name}.role", problem="is unknown", expected=f"one of {roles}"))
-    if set(fleet.services) & {"gateway", *fleet.backing}:
-        faults.append(Fault(variable="services", problem="share a name with the gateway or a backing server"))
+    if set(fleet.services) & {"gateway", *fleet.backing, *ENGINES}:
+        problem = "share a name with the gateway, a backing server or an engine"
+        faults.append(Fault(variable="services", problem=problem))
     if not fleet.services:
         faults.append(Fault(variable="services", problem="are missing", expected="at least one [services.<name>]"))
     return faults

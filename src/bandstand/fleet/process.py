@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
 
 from bandstand.clock import monotonic, now
 
@@ -38,27 +38,27 @@ class Process:
 
     def _on_exit(self) -> None:
         # A worker whose parent died by itself must not keep the port: the whole group goes.
-        self.signal(signal.SIGKILL)
+        self.signal(SIGKILL)
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
         self.exited.set_result(self._popen.wait())
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         """Send a signal to the whole process group; nothing happens when it is gone."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
-    async def stop(self, *, grace: float) -> bool:
+    async def stop(self, *, grace: float, number: Signals = SIGTERM) -> bool:
         """Ask the parent of the group to finish, kill the group after *grace* seconds. True: it finished by itself."""
         until = monotonic() + grace
         while not self.exited.done() and monotonic() < until:
             # Said again while it lasts: a signal may come in the moment before a main thread falls asleep, unheard.
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGTERM)
+                os.kill(self.pid, number)
             await asyncio.wait([self.exited], timeout=min(_SAY_AGAIN, max(until - monotonic(), 0)))
         if self.exited.done():
             return True
-        self.signal(signal.SIGKILL)
+        self.signal(SIGKILL)
         await self.exited
         return False
 
@@ -85,7 +85,7 @@ def spawn(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Pat
     return Process(popen)
 
 
-def die_with(parent_pid: int, number: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+def die_with(parent_pid: int, number: Signals = SIGKILL) -> Callable[[], None]:
     """What a child does before exec, so that the kernel signals it when the thread that spawned it ends."""
     prctl, exit_now, parent = ctypes.CDLL(None).prctl, os._exit, os.getppid  # looked up before the fork
 

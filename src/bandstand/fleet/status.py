@@ -57,7 +57,7 @@ def _entries(unit: Unit, run: Run) -> list[dict[str, Any]]:
     pid = run.process.pid
     facts = {
         "state": run.state if run.process.is_running else State.RESTARTING,
-        "url": f"http://127.0.0.1:{run.port}",
+        "url": unit.job.url(run.port),
         "version": unit.job.version,
         "restarts": unit.restarts,
     }

@@ -2,21 +2,23 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from bandstand.clock import monotonic
+from bandstand.fleet.logs import tail
 from bandstand.fleet.proc import free_port, owns_port
 from bandstand.fleet.process import Process, spawn
 
-__all__ = ["Health", "Job", "Run", "StartFailed", "State", "Unit"]
+__all__ = ["Health", "Job", "Run", "StartFailed", "State", "Unit", "until_ready"]
 
 _START_POLL, _POLL = 0.02, 1.0
 _BACKOFF_FIRST, _BACKOFF_LAST, _BACKOFF_LAST_ONCE_READY = 0.2, 10.0, 1.0
 _HEALTHY_SECONDS = 10.0
 _START_SECONDS = 60.0
+_FATAL_FAILURES = 3
 # A busy server may be slow to answer a probe: only silence that lasts takes it out, and longer silence kills it.
 _SILENT_POLLS, _DEAD_POLLS = 3, 10
 
@@ -47,7 +49,7 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a unit runs. `port` is fixed, or None when every run gets a free one."""
+    """What a unit runs. `port` is fixed, or None when every run gets a free one. `stop_signal` asks it to finish."""
 
     name: str
     service: str
@@ -60,6 +62,8 @@ class Job:
     version: str = "0"
     port: int | None = None
     grace: float = 10.0
+    url: Callable[[int], str] = "http://127.0.0.1:{}".format
+    stop_signal: signal.Signals = signal.SIGTERM
 
 
 @dataclass(kw_only=True, eq=False)
@@ -153,7 +157,7 @@ class Unit:
 
     async def retire(self, run: Run) -> None:
         """Stop a run that was replaced: it finishes what it has, within the grace."""
-        await run.process.stop(grace=self.job.grace)
+        await self._end(run)
         self._move(run, State.STOPPED)
         self.leaving.remove(run)
 
@@ -163,7 +167,7 @@ class Unit:
         runs = [run for run in (self.current, *self.leaving) if run and run.process.is_running]
         for run in runs:
             self._move(run, State.DRAINING)
-        await asyncio.gather(*(run.process.stop(grace=self.job.grace) for run in runs))
+        await asyncio.gather(*(self._end(run) for run in runs))
         for run in runs:
             self._move(run, State.STOPPED)
 
@@ -180,7 +184,7 @@ class Unit:
         if run is None or self._stopping:
             return
         self._move(run, State.DRAINING)
-        await run.process.stop(grace=self.job.grace)
+        await self._end(run)
         await self.until_ready()
 
     def kill(self) -> None:
@@ -194,6 +198,9 @@ class Unit:
         self._stopping = True
         if self.current and self.current.process.is_running:
             self._move(self.current, State.DRAINING)
+
+    async def _end(self, run: Run) -> None:
+        await run.process.stop(grace=self.job.grace, number=self.job.stop_signal)
 
     def _launch(self, state: State) -> Run:
         port = self.job.port or free_port()
@@ -255,3 +262,19 @@ class Unit:
         longest = _BACKOFF_LAST if run.ready_at is None else _BACKOFF_LAST_ONCE_READY
         pause: float = min(_BACKOFF_FIRST * 2 ** (self.failures - 1), longest)
         return pause
+
+
+async def until_ready(units: Iterable[Unit], *, unless: asyncio.Event) -> None:
+    """Wait until all are ready, or *unless* is set. Raises StartFailed for one that fails again and again."""
+    units = list(units)
+    leave = asyncio.create_task(unless.wait())
+    waiting = {asyncio.create_task(unit.ready.wait()) for unit in units}
+    while waiting and not unless.is_set():
+        done, _ = await asyncio.wait([*waiting, leave], timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+        waiting -= done
+        for unit in units:
+            if unit.failures >= _FATAL_FAILURES and unit.current and unit.current.ready_at is None:
+                shown = tail(unit.job.log, lines=15)
+                raise StartFailed(f"{unit.job.name} does not start. The end of {unit.job.log}:\n{shown}")
+    for task in (*waiting, leave):
+        task.cancel()
