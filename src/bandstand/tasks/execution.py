@@ -7,6 +7,7 @@ from typing import Any
 
 from bandstand import clock, context
 from bandstand.config import section
+from bandstand.events._sql import storable
 from bandstand.observability.metrics import counter, histogram
 from bandstand.observability.tracing import span
 from bandstand.resilience.retry import RetryPolicy
@@ -55,7 +56,8 @@ def report(ended: Ended) -> None:
     _run.labels(claim.task, outcome).inc()
     if ended.is_last and ended.shown is not None:
         results.finish(ended.shown, ended, now=clock.now())
-        task_finished.send(type(ended.shown.task.get_backend()), task_result=ended.shown)
+        # It is written down: a listener that raises, which Django logs, can change nothing about it any more.
+        task_finished.send_robust(type(ended.shown.task.get_backend()), task_result=ended.shown)
     if ended.succeeded:
         return
     extra = {"task": claim.task, "task_id": str(claim.id), "attempt": claim.attempts, "reason": ended.reason}
@@ -100,12 +102,19 @@ def context_of(claim: Claim) -> context.Context:
 
 
 def _failed(claim: Claim, error: BaseException, policy: RetryPolicy) -> Ended:
-    now = clock.database_now(section(TasksConfig).database)
     tries_left = claim.attempts < policy.attempts and not isinstance(error, _FINAL)
+    shown = "".join(traceback.format_exception(error))
     return Ended(
         claim=claim,
         error=f"{type(error).__module__}.{type(error).__qualname__}",
-        reason=f"{type(error).__name__}: {error}",
-        traceback="".join(traceback.format_exception(error))[-_TRACEBACK_CHARACTERS:],
-        again=now + policy.delay(claim.attempts) if tries_left else None,
+        reason=storable(f"{type(error).__name__}: {_words_of(error)}"),
+        traceback=storable(shown)[-_TRACEBACK_CHARACTERS:],
+        pause=policy.delay(claim.attempts) if tries_left else None,
     )
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001 - whoever wrote that exception may have raised anything
+        return f"its own words cannot be had: {type(failure).__name__}"

@@ -61,7 +61,8 @@ _SUCCEED = f"""UPDATE {_TABLE} SET state = 'successful', finished_at = %s, next_
 _END = f"""UPDATE {_TABLE} SET state = %s, finished_at = %s, next_at = %s, result = %s, error = %s, reason = %s,
     traceback = %s, unique_key = CASE WHEN %s THEN NULL ELSE unique_key END
     WHERE {_HELD} AND id = %s AND fence = %s"""  # noqa: S608
-_RENEW = f"UPDATE {_TABLE} SET next_at = %s WHERE state IN ('running', 'sent') AND (id, fence) IN (VALUES {{}})"  # noqa: S608
+_RENEW = f"""UPDATE {_TABLE} SET state = 'running', next_at = %s
+    WHERE state IN ('running', 'ready') AND (id, fence) IN (VALUES {{}})"""  # noqa: S608
 _RELEASE = f"UPDATE {_TABLE} SET state = 'ready', next_at = NULL, attempts = attempts - %s WHERE {_HELD_IDS}"  # noqa: S608
 
 _WOKEN_AT_ONCE = 1_000
@@ -107,14 +108,14 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """How an attempt ended: with a JSON *result*, or with an error, to wait until *again* or to be given up."""
+    """How an attempt ended: with a JSON *result*, or with an error, to be tried again after *pause* or given up."""
 
     claim: Claim
     result: str | None = None
     error: str = ""
     reason: str = ""
     traceback: str = ""
-    again: datetime | None = None
+    pause: timedelta | None = None
     shown: Any = None
     """The result as the function saw it, for those who listen to Django's signal."""
 
@@ -126,7 +127,7 @@ class Ended:
     @property
     def is_last(self) -> bool:
         """Whether nothing more will be tried."""
-        return self.succeeded or self.again is None
+        return self.succeeded or self.pause is None
 
 
 def insert(new: NewTask, *, using: str) -> UUID | None:
@@ -204,7 +205,7 @@ def end(ended: Sequence[Ended], *, using: str) -> set[UUID]:
 
 
 def renew(claims: Collection[Claim], *, lease: timedelta, using: str) -> int:
-    """Keep what this process has for another *lease*; return how many of it are still its own."""
+    """Keep what this process runs for another *lease*, also what lapsed and nobody took; return how many it has."""
     if not claims:
         return 0
     sql = Sql(using)
@@ -234,7 +235,7 @@ def _pairs(sql: Sql, claims: Collection[Claim]) -> list[Any]:
 def _ending(sql: Sql, ended: Ended, now: datetime) -> tuple[Any, ...]:
     state = "successful" if ended.succeeded else "failed" if ended.is_last else "waiting"
     finished_at = sql.time(now) if ended.is_last else None
-    again = sql.time(ended.again) if ended.again else None
+    again = None if ended.pause is None else sql.time(now + ended.pause)
     texts = (ended.result, ended.error[:200], ended.reason, ended.traceback)
     return (state, finished_at, again, *texts, ended.is_last, sql.uuid(ended.claim.id), ended.claim.fence)
 

@@ -9,8 +9,10 @@ import os
 import queue
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -85,8 +87,8 @@ class TasksLoop(Loop):
         """Do what there is to do; return how long to wait for more."""
         try:
             self._settle()
+            self._renew()  # before a claim, which would take what lapsed while the database was away, ours as well
             claimed = self._claim()
-            self._renew()
             self._gauges.measure()
             self._housekeeping.run_due()
             due_in = self._due_in()
@@ -123,7 +125,8 @@ class TasksLoop(Loop):
         lost = store.end(self._ended, using=self._using)
         crash_point("tasks.after_end")
         for ended in self._ended:
-            self._held.pop(ended.claim.id, None)
+            if self._held.get(ended.claim.id) is ended.claim:  # else it was claimed again meanwhile
+                del self._held[ended.claim.id]
             if ended.claim.id in lost:
                 log.warning("task.fenced", extra={"task": ended.claim.task, "task_id": str(ended.claim.id)})
             else:
@@ -145,8 +148,8 @@ class TasksLoop(Loop):
     def _renew(self) -> None:
         now = clock.monotonic()
         if now >= self._renew_at:
-            self._renew_at = now + self._config.lease.total_seconds() / 3
             store.renew(self._held.values(), lease=self._config.lease, using=self._using)
+            self._renew_at = now + self._config.lease.total_seconds() / 3
 
     def _due_in(self) -> timedelta:
         """Until the next moment of a task, the next renewal or the safety poll."""
@@ -161,13 +164,21 @@ class TasksLoop(Loop):
         deadline = clock.monotonic() + self._config.drain.total_seconds()
         unbegun = self._pool.withdraw()
         self._pool.close()
-        with suppress(DatabaseError), self.iteration():  # else the leases run out by themselves
-            store.release(unbegun, using=self._using)
-            for claim in unbegun:
-                self._held.pop(claim.id, None)
+        for claim in unbegun:
+            self._held.pop(claim.id, None)
+        self._if_possible(partial(store.release, unbegun, using=self._using))
         while self._held and clock.monotonic() < deadline:
-            with suppress(DatabaseError), self.iteration():
-                self._settle()
-                self._renew()
+            self._if_possible(self._settle)
+            self._if_possible(self._renew)
             if self._held:
                 self._waiter.wait(timedelta(milliseconds=200))
+        if self._held:
+            log.warning("tasks.left_running", extra={"tasks": sorted(claim.task for claim in self._held.values())})
+
+    def _if_possible(self, do: Callable[[], object]) -> None:
+        """Do it unless the database is away: the leases of what is left run out by themselves."""
+        try:
+            with self.iteration():
+                do()
+        except DatabaseError as error:
+            log.warning("tasks.interrupted", extra={"error": str(error)})
