@@ -49,7 +49,8 @@ def postgres_stage(tmp_path, postgres_url, request) -> Iterator[Stage]:
 def theatre(request, tmp_path) -> Iterator[Stage]:
     """The stage on the database and with the settings that `staging.on_both` asks for."""
     database, settings = request.param
-    request.getfixturevalue("transactional_db" if database == "default" else "postgres_url")
+    if database != "default":
+        request.getfixturevalue("postgres_url")
     with staged(tmp_path, DATABASE=database, **settings) as found:
         yield found
         wakeups.close()

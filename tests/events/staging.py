@@ -24,8 +24,9 @@ from bandstand.lifecycle import start_loops
 
 def on_both(**settings: object) -> pytest.MarkDecorator:
     """Run a test with the fixture `theatre` on the project's database and on PostgreSQL."""
-    chosen = [("default", settings), (ALIAS, settings)]
-    return pytest.mark.parametrize("theatre", chosen, ids=[name for name, _ in chosen], indirect=True)
+    # A fixture that another one asks for while it runs is not seen by pytest-django; a mark is.
+    default = pytest.param(("default", settings), marks=pytest.mark.django_db(transaction=True), id="default")
+    return pytest.mark.parametrize("theatre", [default, pytest.param((ALIAS, settings), id=ALIAS)], indirect=True)
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from bandstand.events._sql import Sql
 from bandstand.events.backends import BusUnavailable, Subscription, current_bus
 from bandstand.events.bookmarks import Bookmarks
 from bandstand.events.config import EventsConfig
-from bandstand.events.inbox import Inbox, ReaderHeld, is_held
+from bandstand.events.inbox import Inbox, ReaderHeld
 from bandstand.events.measures import ConsumerGauges
+from bandstand.events.pausing import standing_by
 from bandstand.events.retention import Housekeeping, bus_purge, purge_actions, purge_dead_letters, purge_inbox
 from bandstand.events.retrying import outage_pause
 from bandstand.events.waiting import Retries
@@ -42,7 +43,7 @@ class ConsumerLoop(Loop):
         self._group = identity().name
         consumers = registry.consumers()
         self._inbox = Inbox(consumers, self._config, group=self._group)
-        self._retries = Retries({each.id: each for each in consumers}, self._config)
+        self._retries = Retries(consumers, self._config, group=self._group)
         self._bus = current_bus()
         self._waiter = self._bus.waiter(self._group)
         self._subscription: Subscription | None = None
@@ -89,6 +90,7 @@ class ConsumerLoop(Loop):
         return pause
 
     def _consume(self) -> timedelta:
+        self._gauges.measure()
         if self._is_held and self._held():
             return self._config.safety_poll
         try:
@@ -100,7 +102,7 @@ class ConsumerLoop(Loop):
             return self._config.safety_poll
 
     def _held(self) -> bool:
-        self._is_held = is_held(Sql(self._config.database), self._group)
+        self._is_held = self._group in standing_by(Sql(self._config.database))
         return self._is_held
 
     def _read_on(self) -> timedelta:
@@ -114,7 +116,6 @@ class ConsumerLoop(Loop):
                 self._retries.expect()
             subscription.ack(deliveries[-1].position)
         flush_in = self._flush(subscription)
-        self._gauges.measure()
         if not deliveries and not subscription.unflushed:
             # Nothing that was ever applied can be redelivered from here, so old inbox rows may go.
             self._housekeeping.run_due()

@@ -16,10 +16,11 @@ from bandstand.events.backends import Delivery
 from bandstand.events.bookmarks import Bookmarks
 from bandstand.events.config import EventsConfig
 from bandstand.events.handling import HandlerFailed, Job, Opened, Unusable, handle_opened, opened
+from bandstand.events.pausing import standing_by
 from bandstand.events.registry import Consumer
 from bandstand.lifecycle.crashpoints import crash_point, register_crash_points
 
-__all__ = ["Inbox", "ReaderHeld", "is_held"]
+__all__ = ["Inbox", "ReaderHeld"]
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,7 @@ _CLAIM_ARRAYS = """
 
 
 class ReaderHeld(Exception):
-    """A replay is under way, so the reader of this group stands by; nothing was applied."""
-
-
-def is_held(sql: Sql, group: str) -> bool:
-    """Whether a replay lets the reader of *group* stand by."""
-    return bool(sql.rows("SELECT 1 FROM bandstand_events_replay WHERE reader = %s", (group,)))
+    """The reader of this group stands by: it is paused, or a replay is under way. Nothing was applied."""
 
 
 class Inbox:
@@ -98,28 +94,41 @@ class Inbox:
 
     def _apply_together(self, jobs: Sequence[Job]) -> bool:
         sql = Sql(self._config.database)
-        fresh = self._claim(sql, jobs)
-        if fresh and is_held(sql, self._group):  # within the transaction: a replay begins between two batches
+        idle = standing_by(sql)  # first of all: see `end_batches`
+        if self._group in idle:
             raise ReaderHeld
+        fresh = self._claim(sql, jobs)
         blocked = waiting.keys_waiting(sql, {job.message.subject for job in jobs}) if fresh else set()
-        runnable: dict[str, list[Opened]] = {}
+        ready: list[Opened] = []
         set_aside = False
         for job in self._first_of(jobs, fresh):
-            if job.key in blocked:
+            if job.consumer_id in idle:
+                waiting.put_behind(job, self._config)  # not set aside: nothing is to be tried until it is resumed
+            elif job.key in blocked:
                 waiting.put_behind(job, self._config)
                 set_aside = True
-                continue
-            try:
-                read = opened(job)
-            except Unusable as error:
-                waiting.put_failed(job, error, self._config)
-                set_aside = True
+            elif read := self._read(job):
+                ready.append(read)
             else:
-                runnable.setdefault(job.consumer_id, []).append(read)
-        for mine in runnable.values():
+                set_aside = True
+        self._hand_over(ready)
+        return set_aside
+
+    def _read(self, job: Job) -> Opened | None:
+        """Read an event, or bury it where nobody ever can."""
+        try:
+            return opened(job)
+        except Unusable as error:
+            waiting.put_failed(job, error, self._config)
+            return None
+
+    def _hand_over(self, ready: Sequence[Opened]) -> None:
+        by_consumer: dict[str, list[Opened]] = {}
+        for each in ready:
+            by_consumer.setdefault(each.consumer.id, []).append(each)
+        for mine in by_consumer.values():
             for together in [mine] if mine[0].consumer.is_batch else [[each] for each in mine]:
                 handle_opened(together, using=self._config.database)
-        return set_aside
 
     def _first_of(self, jobs: Sequence[Job], fresh: set[tuple[str, object]]) -> Iterator[Job]:
         """Those claimed, each once: the bus may deliver an event twice within one batch."""

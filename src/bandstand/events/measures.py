@@ -23,6 +23,7 @@ _lag = gauge("consumer_lag", "Events a group has not acknowledged.", ("group",),
 _waiting = gauge(
     "events_waiting", "Events that wait for a retry, theirs or an earlier one's.", across_processes="livemax"
 )
+_paused = gauge("consumers_paused", "Consumers and groups that somebody paused.", across_processes="livemax")
 _dead = gauge("dead_letters", "Dead letters nobody has dealt with.", across_processes="livemax")
 
 
@@ -72,12 +73,14 @@ class ConsumerGauges:
         """Measure if it is time."""
         if not self._pace.is_due():
             return
-        ((waiting, dead),) = Sql(self._config.database).rows(
+        ((waiting, dead, paused),) = Sql(self._config.database).rows(
             "SELECT (SELECT count(*) FROM bandstand_events_waiting),"
-            " (SELECT count(*) FROM bandstand_events_dead_letter WHERE state = 'dead')"
+            " (SELECT count(*) FROM bandstand_events_dead_letter WHERE state = 'dead'),"
+            " (SELECT count(*) FROM bandstand_events_pause)"
         )
         _waiting.set(waiting)
         _dead.set(dead)
+        _paused.set(paused)
         for report in self._bus.groups():
             if report.name == self._group:
                 _lag.labels(self._group).set(report.lag)

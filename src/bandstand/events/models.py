@@ -12,6 +12,7 @@ __all__ = [
     "InboxRow",
     "Lease",
     "OutboxRow",
+    "Pause",
     "Replay",
     "ScheduleRow",
     "ScheduledRow",
@@ -175,6 +176,16 @@ class Replay(models.Model):
 
     class Meta:
         db_table = "bandstand_events_replay"
+
+
+class Pause(models.Model):
+    """A consumer, by its id, or a group that applies nothing until somebody resumes it."""
+
+    name = models.CharField(primary_key=True, max_length=200)
+    paused_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "bandstand_events_pause"
 
 
 class Lease(models.Model):

@@ -16,13 +16,13 @@ from bandstand import clock
 from bandstand.config import identity, section
 from bandstand.errors import Conflict, NotFound
 from bandstand.events import actions, registry
-from bandstand.events._sql import Sql
 from bandstand.events.backends import Bus, Delivery, Subscription, current_bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.envelope import Envelope, UnreadableEnvelope
 from bandstand.events.history import history
 from bandstand.events.inbox import Inbox
 from bandstand.events.models import DeadLetter, EventAction, InboxRow, Replay, WaitingRow
+from bandstand.events.pausing import end_batches, paused
 from bandstand.events.registry import Consumer
 
 __all__ = ["Progress", "abort", "begin", "begin_rebuild", "read_model", "run", "under_way"]
@@ -196,12 +196,11 @@ def _leave_no_gap(config: EventsConfig) -> None:
 
 
 def _note(chosen: Sequence[Consumer], since: datetime | None, by: str, config: EventsConfig) -> Replay:
-    sql = Sql(config.database)
-    if sql.is_postgresql:
-        # Every batch under way has read this table, so this waits for its end; later ones find the row.
-        sql.change("LOCK TABLE bandstand_events_replay IN ACCESS EXCLUSIVE MODE")
+    end_batches(config.database)
     if under_way() is not None:
         raise Conflict("a replay is under way; finish it or give it up first", conflict="replay_under_way")
+    if identity().name in paused():
+        raise Conflict(f"{identity().name} is paused; resume it first", conflict="group_paused")
     ids = [each.id for each in chosen]
     actions.record([EventAction(action=EventAction.Kind.REPLAY, consumer=each) for each in ids], by=by)
     return Replay.objects.using(config.database).create(

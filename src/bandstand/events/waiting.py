@@ -6,11 +6,11 @@ other consumers go on, and no event is ever requeued in a loop.
 
 import logging
 import traceback
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Min
+from django.db.models import Exists, OuterRef
 
 from bandstand import clock
 from bandstand.events._sql import Sql, marks
@@ -19,6 +19,7 @@ from bandstand.events.config import EventsConfig
 from bandstand.events.handling import HandlerFailed, Job, Unusable, handle
 from bandstand.events.measures import dead_lettered, retried
 from bandstand.events.models import DeadLetter, WaitingRow
+from bandstand.events.pausing import standing_by
 from bandstand.events.registry import Consumer
 from bandstand.events.retrying import pause_after
 
@@ -28,6 +29,15 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 100
 _TRACEBACK_CHARACTERS = 8_000
+
+# From one name to the next by the index, for a paused consumer may have very many rows.
+_NAMES = """
+    WITH RECURSIVE names (consumer) AS (
+        SELECT min(consumer) FROM bandstand_events_waiting
+         UNION ALL
+        SELECT (SELECT min(later.consumer) FROM bandstand_events_waiting later WHERE later.consumer > names.consumer)
+          FROM names WHERE names.consumer IS NOT NULL)
+    SELECT consumer FROM names WHERE consumer IS NOT NULL"""
 
 
 def keys_waiting(sql: Sql, subjects: Collection[str]) -> set[tuple[str, str]]:
@@ -79,9 +89,10 @@ def bury(row: WaitingRow, config: EventsConfig) -> None:
 class Retries:
     """Runs waiting events when they are due. One process per consumer group does it."""
 
-    def __init__(self, consumers: Mapping[str, Consumer], config: EventsConfig) -> None:
-        self._consumers = consumers
+    def __init__(self, consumers: Iterable[Consumer], config: EventsConfig, *, group: str) -> None:
+        self._consumers = {each.id: each for each in consumers}
         self._config = config
+        self._group = group
         self._next: datetime | None = None
 
     def run_due(self) -> timedelta:
@@ -104,9 +115,12 @@ class Retries:
         self._next = None
 
     def _heads(self) -> Sequence[WaitingRow]:
+        sql = Sql(self._config.database)
+        idle = standing_by(sql)
+        names = [name for (name,) in sql.rows(_NAMES) if name not in idle]
         rows = WaitingRow.objects.using(self._config.database)
-        firsts = rows.values("consumer", "subject").annotate(first=Min("id")).values_list("first", flat=True)
-        return list(rows.filter(id__in=firsts).order_by("id")[: 10 * _AT_ONCE])
+        earlier = rows.filter(consumer=OuterRef("consumer"), subject=OuterRef("subject"), id__lt=OuterRef("id"))
+        return list(rows.filter(~Exists(earlier), consumer__in=names).order_by("id")[: 10 * _AT_ONCE])
 
     def _follow(self, row: WaitingRow) -> None:
         """Apply *row* and then those behind it, until one fails."""
@@ -122,6 +136,8 @@ class Retries:
             retried.labels(row.consumer).inc()
         try:
             with transaction.atomic(using=self._config.database):
+                if not {row.consumer, self._group}.isdisjoint(standing_by(Sql(self._config.database))):
+                    return False
                 if _reapply(job, self._config):
                     handle(job, using=self._config.database)
                 WaitingRow.objects.using(self._config.database).filter(pk=row.pk).delete()

@@ -3,7 +3,7 @@
 import click
 
 from bandstand.cli.events.counts import inbox, lag, outbox
-from bandstand.cli.events.deeds import forget, publish, revive
+from bandstand.cli.events.deeds import forget, pause, publish, resume, revive
 from bandstand.cli.events.tail import tail
 
 __all__ = ["command"]
@@ -14,5 +14,5 @@ def command() -> None:
     """Watch events, publish one by hand, see how far behind bus, outboxes and inboxes are."""
 
 
-for each in (tail, publish, lag, outbox, inbox, revive, forget):
+for each in (tail, publish, lag, outbox, inbox, pause, resume, revive, forget):
     command.add_command(each)

@@ -26,8 +26,8 @@ def lag(selection: Selection, as_json: bool) -> None:
     if as_json:
         print_json([found[name] for name in sorted(found)])
         return
-    rows = [_cells(found[name], ("group", "lag", "waiting", "dead")) for name in sorted(found)]
-    say(table(["GROUP", "LAG", "WAITING", "DEAD", "OLDEST"], rows) if rows else "there are no groups")
+    rows = [_cells(found[name], ("group", "lag", "waiting", "dead", "paused")) for name in sorted(found)]
+    say(table(["GROUP", "LAG", "WAITING", "DEAD", "PAUSED", "OLDEST"], rows) if rows else "there are no groups")
     strangers = [name for name, each in found.items() if each["waiting"] is None]
     if strangers:
         say(f"No service of the fleet owns {', '.join(strangers)}: `bandstand events forget GROUP` ends one.", err=True)
@@ -63,7 +63,7 @@ def outbox(selection: Selection, service: str | None, as_json: bool, **options: 
 def inbox(selection: Selection, service: str | None, as_json: bool, **options: Any) -> None:
     """Show what each consumer has applied, what waits for a retry and what died, in SERVICE or in all services."""
     found = _merged(selection, service, "inbox", options)
-    columns = ("consumer", "type", "applied", "waiting", "dead")
+    columns = ("consumer", "type", "applied", "waiting", "dead", "paused")
     _show(found, columns, as_json=as_json, nothing="nothing of the kind is there")
 
 
@@ -87,9 +87,15 @@ def _show(found: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: b
 
 
 def _cells(each: dict[str, Any], columns: Sequence[str]) -> list[str]:
-    cells = ["-" if each[column] is None else str(each[column]) for column in columns]
+    cells = [_word(each[column]) for column in columns]
     age = each["oldest_seconds"]
     return [*cells, "-" if age is None else _duration(age)]
+
+
+def _word(value: Any) -> str:
+    if value is True:
+        return "yes"
+    return "-" if value is None or value is False else str(value)
 
 
 def _duration(seconds: float) -> str:

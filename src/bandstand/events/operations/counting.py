@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 
 from bandstand import clock
 from bandstand.config import identity, section
-from bandstand.events import registry
+from bandstand.events import pausing, registry
 from bandstand.events.backends import GroupReport, current_bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.models import DeadLetter, InboxRow, OutboxRow, WaitingRow
@@ -30,6 +30,7 @@ class GroupLag:
     waiting: int | None
     dead: int | None
     oldest_seconds: float | None
+    paused: bool | None
     types: tuple[str, ...]
 
 
@@ -54,6 +55,7 @@ class InboxCount:
     waiting: int
     dead: int
     oldest_seconds: float | None
+    paused: bool
 
 
 def lags() -> list[GroupLag]:
@@ -90,6 +92,7 @@ def inbox_counts() -> list[InboxCount]:
     waiting = _by_consumer(waiting_rows)
     began = waiting_rows.values("consumer").annotate(began=Min(Coalesce("first_failed_at", "next_at")))
     oldest = dict(began.values_list("consumer", "began"))
+    idle = pausing.paused()
     types = {each.id: each.event.event_name for each in registry.consumers()}
     return [
         InboxCount(
@@ -99,6 +102,7 @@ def inbox_counts() -> list[InboxCount]:
             waiting=waiting.get(name, 0),
             dead=dead.get(name, 0),
             oldest_seconds=_age(oldest.get(name), using),
+            paused=name in idle,
         )
         for name in sorted({*types, *applied, *waiting, *dead})
     ]
@@ -112,6 +116,7 @@ def _lag(report: GroupReport, counts: Iterable[InboxCount] | None) -> GroupLag:
         waiting=None if counts is None else sum(each.waiting for each in found),
         dead=None if counts is None else sum(each.dead for each in found),
         oldest_seconds=max((each.oldest_seconds for each in found if each.oldest_seconds is not None), default=None),
+        paused=None if counts is None else report.name in pausing.paused(),
         types=report.types,
     )
 

@@ -1,4 +1,4 @@
-"""`manage.py events tail|publish|lag|outbox|inbox|revive|forget|types`."""
+"""`manage.py events tail|publish|lag|outbox|inbox|pause|resume|revive|forget|types`."""
 
 import signal
 import sys
@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.core.management.color import supports_color
 
 from bandstand.config import environment, identity
-from bandstand.events import registry, relay
+from bandstand.events import pausing, registry, relay
 from bandstand.events.operations.by_hand import checked_event, forget_group, publish_by_hand
 from bandstand.events.operations.changes import given_data
 from bandstand.events.operations.counting import inbox_counts, lags, outbox_counts
@@ -49,7 +49,11 @@ class Command(BaseCommand):
         reviving = actions.add_parser("revive", help="let the relay try again what the bus refused for good")
         forgetting = actions.add_parser("forget", help="let the bus drop what only this retired group still holds")
         forgetting.add_argument("group")
-        for deed in (reviving, forgetting):
+        halting = actions.add_parser("pause", help="apply nothing more for this consumer, or for all of this group")
+        resuming = actions.add_parser("resume", help="let a paused consumer or group go on where it was")
+        for deed in (halting, resuming):
+            deed.add_argument("consumer", help="a consumer's name or id, or the name of a group")
+        for deed in (reviving, forgetting, halting, resuming):
             deed.add_argument("--by", default="")
             deed.add_argument("--note", default="")
         types = actions.add_parser("types", help="the event types that this service publishes or consumes")
@@ -93,7 +97,7 @@ class Command(BaseCommand):
         self.stdout.write(as_json(said) if options["json"] else f"{event_id} is in the outbox")
 
     def _lag(self, options: dict[str, Any]) -> None:
-        self._counted(lags(), ("group", "lag", "waiting", "dead"), options, nothing="there are no groups")
+        self._counted(lags(), ("group", "lag", "waiting", "dead", "paused"), options, nothing="there are no groups")
 
     def _outbox(self, options: dict[str, Any]) -> None:
         if options["rows"] or options["state"] != "pending" or options["type"] or options["subject"]:
@@ -114,7 +118,7 @@ class Command(BaseCommand):
             self._listed(waiting_rows(**{name: options[name] for name in names}), options)
             return
         counts = [each for each in inbox_counts() if options["consumer"] in ("", each.consumer)]
-        columns = ("consumer", "type", "applied", "waiting", "dead")
+        columns = ("consumer", "type", "applied", "waiting", "dead", "paused")
         self._counted(counts, columns, options, nothing=f"{identity().name} has no such consumer")
 
     def _revive(self, options: dict[str, Any]) -> None:
@@ -123,6 +127,14 @@ class Command(BaseCommand):
     def _forget(self, options: dict[str, Any]) -> None:
         forget_group(options["group"], by=options["by"], note=options["note"])
         self.stdout.write(f"{options['group']} is forgotten")
+
+    def _pause(self, options: dict[str, Any]) -> None:
+        is_new = pausing.pause(options["consumer"], by=options["by"], note=options["note"])
+        self.stdout.write(f"{options['consumer']} {'is paused' if is_new else 'was paused already'}")
+
+    def _resume(self, options: dict[str, Any]) -> None:
+        was_paused = pausing.resume(options["consumer"], by=options["by"], note=options["note"])
+        self.stdout.write(f"{options['consumer']} {'goes on' if was_paused else 'was not paused'}")
 
     def _types(self, options: dict[str, Any]) -> None:
         types = sorted(registry.declared())
@@ -136,7 +148,8 @@ class Command(BaseCommand):
         else:
             ages = [None if each.oldest_seconds is None else duration(each.oldest_seconds) for each in counts]
             rows = [
-                [*(getattr(each, column) for column in columns), age] for each, age in zip(counts, ages, strict=True)
+                [*(_word(getattr(each, column)) for column in columns), age]
+                for each, age in zip(counts, ages, strict=True)
             ]
             self.stdout.write(table([*(column.upper() for column in columns), "OLDEST"], rows))
 
@@ -147,6 +160,10 @@ class Command(BaseCommand):
             self.stdout.write(table([name.upper() for name in rows[0]], [list(row.values()) for row in rows]))
         else:
             self.stdout.write("there are no such rows")
+
+
+def _word(value: Any) -> Any:
+    return {True: "yes", False: None}[value] if isinstance(value, bool) else value
 
 
 def _add_tail(parser: CommandParser) -> None:
