@@ -8,9 +8,9 @@ SERVERS := $(if $(DATABASE_URL)$(PROFILE),--extra postgres) $(if $(PROFILE)$(fil
 RUN_SYNC := $(UV) sync --quiet --locked --compile-bytecode --all-packages --no-group dev --inexact $(SERVERS)
 DEV_SYNC := $(UV) sync --quiet --locked --all-packages --all-extras
 
-.PHONY: help demo up test check bench format
+.PHONY: help demo up test check bench soak-events format
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 $(UV):
 	@echo "setting up .venv with $(PYTHON)" && $(PYTHON) -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check uv
 demo: $(UV) ## bring the shop up, place orders, check the invariants, shut down
@@ -23,5 +23,7 @@ check: $(UV) ## lint, types, layers, sizes, migrations, contracts
 	@$(DEV_SYNC) && .venv/bin/python -m tests.check
 bench: $(UV) ## run the benchmarks and rewrite benchmarks/results
 	@$(DEV_SYNC) --group bench && .venv/bin/python -m benchmarks
+soak-events: $(UV) ## 100,000 events under kills on each bus; rewrite benchmarks/results/soak-*.json
+	@$(DEV_SYNC) && .venv/bin/python -m tests.trials.soak
 format: $(UV) ## format the code
 	@$(DEV_SYNC) && .venv/bin/ruff format . && .venv/bin/ruff check --fix .
