@@ -36,19 +36,21 @@ __all__ = [
 ]
 
 _BACKENDS = {
+    "amqp": "bandstand.events.backends.rabbitmq:RabbitBus",
+    "amqps": "bandstand.events.backends.rabbitmq:RabbitBus",
     "embedded": "bandstand.events.backends.embedded:EmbeddedBus",
     "kafka": "bandstand.events.backends.kafka:KafkaBus",
     "redis": "bandstand.events.backends.redis:RedisBus",
     "rediss": "bandstand.events.backends.redis:RedisBus",
 }
 _LIBRARIES = {
+    "amqp": ("amqp", "rabbitmq"),
+    "amqps": ("amqp", "rabbitmq"),
     "kafka": ("confluent_kafka", "kafka"),
     "redis": ("redis", "redis"),
     "rediss": ("redis", "redis"),
 }
 """The module that a backend needs, and the extra that brings it."""
-
-_PLANNED = {"amqp": "rabbitmq", "amqps": "rabbitmq"}
 
 _open: dict[tuple[int, str], Bus] = {}
 _guard = threading.Lock()
@@ -62,8 +64,6 @@ def check_url(url: str) -> str | None:
     known = ", ".join(f"{name}://" for name in sorted(_BACKENDS))
     if not url:
         return f"it is not set; expected one of {known}"
-    if scheme in _PLANNED:
-        return f"{scheme}:// belongs to the extra {_PLANNED[scheme]!r}, which has no backend yet; use one of {known}"
     return f"the scheme {scheme!r} is unknown; expected one of {known}"
 
 

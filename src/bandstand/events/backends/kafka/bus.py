@@ -13,12 +13,14 @@ from bandstand.events.backends.base import (
     Published,
     Waiter,
 )
+from bandstand.events.backends.batches import fitting
 from bandstand.events.backends.kafka.cluster import Cluster
-from bandstand.events.backends.kafka.options import MAX_BYTES, Options
+from bandstand.events.backends.kafka.options import Options
 from bandstand.events.backends.kafka.reading import Group, KafkaSubscription
 from bandstand.events.backends.kafka.registry import Registered, Registry, owner_of, owners
 from bandstand.events.backends.kafka.resuming import Bookmarks, Kept
 from bandstand.events.backends.kafka.sending import Record, Sender
+from bandstand.events.backends.waiters import Waiters
 
 __all__ = ["KafkaBus"]
 
@@ -35,17 +37,17 @@ class KafkaBus(Bus):
         self._sender = Sender(self._options)
         self._registry = Registry(self._options, self._cluster, self._sender)
         self._guard = threading.Lock()
-        self._waiters: dict[str, list[_Waiter]] = {}
+        self._waiters = Waiters()
         self._subscriptions: weakref.WeakSet[KafkaSubscription] = weakref.WeakSet()
 
     def publish(self, messages: Sequence[Message]) -> Published:
         """Send everything at once and wait until all replicas in sync have all of it."""
-        fitting, refused = _sorted_out(messages)
-        for owner in owners([message.type for message in fitting]):
+        taken, refused = fitting(messages)
+        for owner in owners([message.type for message in taken]):
             self._ensure(owner)
-        reasons = self._sender.send([self._record(message) for message in fitting]) if fitting else {}
-        refused |= {fitting[index].event_id: reason for index, reason in reasons.items()}
-        accepted = (message.event_id for index, message in enumerate(fitting) if index not in reasons)
+        reasons = self._sender.send([self._record(message) for message in taken]) if taken else {}
+        refused |= {taken[index].event_id: reason for index, reason in reasons.items()}
+        accepted = (message.event_id for index, message in enumerate(taken) if index not in reasons)
         return Published(accepted=frozenset(accepted), refused=refused)
 
     def register(self, group: str, types: Collection[str], *, from_beginning: bool) -> None:
@@ -80,7 +82,7 @@ class KafkaBus(Bus):
             group,
             registered=lambda: self._registered(group),
             bookmarks=Bookmarks(self._cluster.incarnations(topics) if kept else {}, kept),
-            wake=lambda: self._wake(group),
+            wake=lambda: self._waiters.wake(group),
         )
         subscription = KafkaSubscription(self._options, about, topics)
         with self._guard:
@@ -89,10 +91,7 @@ class KafkaBus(Bus):
 
     def waiter(self, group: str) -> Waiter:
         """Wait for what the group's subscription in this process reads."""
-        waiter = _Waiter(self, group)
-        with self._guard:
-            self._waiters.setdefault(group, []).append(waiter)
-        return waiter
+        return self._waiters.add(group)
 
     def trim(self, older_than: timedelta) -> int:  # noqa: ARG002 - the topic's retention does it
         """Leave it to the retention of the topics."""
@@ -115,17 +114,6 @@ class KafkaBus(Bus):
         self._registry.close()
         self._sender.close()
         self._cluster.close()
-
-    def forget_waiter(self, waiter: "_Waiter", group: str) -> None:
-        """Wake it no more."""
-        with self._guard:
-            self._waiters[group].remove(waiter)
-
-    def _wake(self, group: str) -> None:
-        with self._guard:
-            waiters = list(self._waiters.get(group, ()))
-        for waiter in waiters:
-            waiter.wake()
 
     def _registered(self, group: str) -> Registered:
         registered = self._registry.groups().get(group)
@@ -154,41 +142,3 @@ class KafkaBus(Bus):
             value=message.body.encode(),
             headers=[("type", message.type), ("event_id", message.event_id)],
         )
-
-
-class _Waiter(Waiter):
-    """An event that the subscription's thread sets."""
-
-    def __init__(self, bus: KafkaBus, group: str) -> None:
-        self._bus = bus
-        self._group = group
-        self._woken = threading.Event()
-
-    def wait(self, timeout: timedelta) -> None:
-        """Block until woken or until *timeout*."""
-        self._woken.wait(max(0.0, timeout.total_seconds()))
-        self._woken.clear()
-
-    def wake(self) -> None:
-        """End the wait."""
-        self._woken.set()
-
-    def close(self) -> None:
-        """Be woken no more."""
-        self._bus.forget_waiter(self, self._group)
-
-
-def _sorted_out(messages: Sequence[Message]) -> tuple[list[Message], dict[str, str]]:
-    fitting: list[Message] = []
-    refused: dict[str, str] = {}
-    blocked: set[str] = set()
-    for message in messages:
-        if message.subject in blocked:
-            continue
-        size = len(message.body.encode())
-        if size > MAX_BYTES:
-            refused[message.event_id] = f"{size} bytes; the bus takes {MAX_BYTES}"
-            blocked.add(message.subject)
-        else:
-            fitting.append(message)
-    return fitting, refused

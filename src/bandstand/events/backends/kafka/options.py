@@ -8,13 +8,11 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from bandstand.config import ConfigurationError, Fault
+from bandstand.events.backends.batches import MAX_BYTES
 
-__all__ = ["MAX_BYTES", "Options"]
+__all__ = ["Options"]
 
 log = logging.getLogger("bandstand.events.kafka")
-
-MAX_BYTES = 1_048_576
-"""The longest event, as on the embedded bus."""
 
 _WITH_OVERHEAD = MAX_BYTES + 65_536
 _SOCKET_TIMEOUT_MS = 6_000

@@ -3,7 +3,7 @@
 import logging
 import threading
 import weakref
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from bandstand.events.backends.base import (
@@ -14,6 +14,7 @@ from bandstand.events.backends.base import (
     Published,
     Waiter,
 )
+from bandstand.events.backends.batches import fitting, parts
 from bandstand.events.backends.redis import scripts
 from bandstand.events.backends.redis.connecting import Client, RedisAddress, reaching
 from bandstand.events.backends.redis.durability import doubts
@@ -26,12 +27,6 @@ from bandstand.events.backends.redis.waiting import RedisWaiter
 __all__ = ["Notices", "RedisBus"]
 
 log = logging.getLogger(__name__)
-
-MAX_BYTES = 1_048_576
-"""The longest event."""
-
-_SENT_BYTES = 4 * MAX_BYTES
-_SENT_MESSAGES = 1_000
 
 
 class RedisBus(Bus):
@@ -48,9 +43,9 @@ class RedisBus(Bus):
 
     def publish(self, messages: Sequence[Message]) -> Published:
         """Append in one script for each few megabytes, which also nudges the groups concerned."""
-        accepted, refused = _sorted_out(messages)
+        accepted, refused = fitting(messages)
         with reaching():
-            for part in _parts(accepted):
+            for part in parts(accepted):
                 values = [text for each in part for text in (each.event_id, each.type, each.subject, each.body)]
                 self._run(scripts.PUBLISH, self._keys.prefix, *values)
         self._warn_once()
@@ -133,33 +128,3 @@ class RedisBus(Bus):
 
     def _run(self, script: str, *values: str) -> None:
         self._client().register_script(script)(keys=[self._keys.registry, self._keys.streams], args=values)
-
-
-def _sorted_out(messages: Sequence[Message]) -> tuple[list[Message], dict[str, str]]:
-    accepted: list[Message] = []
-    refused: dict[str, str] = {}
-    blocked: set[str] = set()
-    for message in messages:
-        size = len(message.body.encode())
-        if message.subject in blocked:
-            continue
-        if size > MAX_BYTES:
-            refused[message.event_id] = f"{size} bytes; the Redis bus takes {MAX_BYTES}"
-            blocked.add(message.subject)
-        else:
-            accepted.append(message)
-    return accepted, refused
-
-
-def _parts(messages: Sequence[Message]) -> Iterator[list[Message]]:
-    """Cut a batch so that no script holds up the server for long."""
-    part: list[Message] = []
-    size = 0
-    for message in messages:
-        if part and (size + len(message.body) > _SENT_BYTES or len(part) == _SENT_MESSAGES):
-            yield part
-            part, size = [], 0
-        part.append(message)
-        size += len(message.body)
-    if part:
-        yield part
