@@ -195,6 +195,10 @@ PLANTED: dict[str, tuple[str, dict[str, Any]]] = {
         "I9 products has SKU-1 at 250 EUR, active, orders has SKU-1 at 240 EUR, active",
         {"catalogue_replica": [replace(WELL.catalogue[0], amount=240)]},
     ),
+    "a retired product is sold": (
+        "I9 products has SKU-1 at 250 EUR, retired, orders has SKU-1 at 250 EUR, active",
+        {"catalogue": [replace(WELL.catalogue[0], is_active=False)]},
+    ),
     "an unexpected dead letter": ("I10 1 dead letters, 0 expected", {"dead_letters": {"orders": [LETTER]}}),
     "a dead letter is missing": ("I10 0 dead letters, 1 expected", {"expected_dead": 1}),
     "set aside twice": (

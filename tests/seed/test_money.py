@@ -75,11 +75,10 @@ def test_ours_refuses_to_be_told_and_takes_owner_and_price_from_the_server(tmp_p
     program = (
         _SIGNED_IN
         + f"""
-from orders import commands
-from orders.models import Order
+from bandstand.replicas import fill
+from orders.models import CatalogueProduct, Order
 product = uuid4()
-state = dict(sku="SKU-1", name="Guitar", price_minor=1999, currency="EUR", is_active=True, sequence=1)
-commands.learn_product(news=commands.ProductNews(product_id=product, **state))
+fill([CatalogueProduct(product_id=product, sku="SKU-1", name="Guitar", price_minor=1999, currency="EUR")])
 ann = Client(headers=user_headers(user_id="{_ANN}"))
 def place(n, line=None, **more):
     items = [{{"product_id": str(product), "quantity": 2, **(line or {{}})}}]

@@ -9,22 +9,10 @@ from django.db.models import F
 from bandstand import clock
 from bandstand.database.statements import Statement, insert_absent
 from notifications import queries
-from notifications.models import Kind, Mail, Recipient
+from notifications.models import Kind, Mail
 
 _LONGEST_WAIT = timedelta(minutes=10)
 _SENT = Statement(Mail, "UPDATE {table} SET sent_at = %s, error = '' WHERE id = %s")
-
-
-@transaction.atomic
-def learn_recipient(*, user_id: UUID, email: str, username: str, sequence: int) -> None:
-    """Take over a user's address unless something newer is known.
-
-    The comparison is in the statement itself, so that of two at once the newer wins whatever their order.
-    """
-    values = {"email": email, "username": username, "sequence": sequence}
-    _, created = Recipient.objects.get_or_create(user_id=user_id, defaults=values)
-    if not created:
-        Recipient.objects.filter(user_id=user_id, sequence__lt=sequence).update(**values)
 
 
 def write_mail(*, event_id: UUID, user_id: UUID, kind: Kind, subject: str, text: str) -> None:

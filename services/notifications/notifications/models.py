@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from bandstand import clock
+from bandstand.replicas import Replica
 
 
 class Kind(models.TextChoices):
@@ -14,13 +15,17 @@ class Kind(models.TextChoices):
     ORDER_REJECTED = "order_rejected"
 
 
-class Recipient(models.Model):
-    """Where a user is reached: a replica kept by the events of users, newest sequence wins."""
+class Recipient(Replica):
+    """Where a user is reached."""
 
     user_id = models.UUIDField(primary_key=True)
     email = models.EmailField(max_length=254)
     username = models.CharField(max_length=150)
-    sequence = models.BigIntegerField(default=0)
+
+    class Source:
+        """Accounts, which users owns."""
+
+        kept_by = ("users.user_registered.v1", "users.user_updated.v1")
 
 
 class Mail(models.Model):

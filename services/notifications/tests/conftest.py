@@ -1,19 +1,14 @@
 """What every test of this service has: trusted tokens, a bus that delivers, a mailer, a held clock."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from django.core import mail
 from django.db import connections
 
-from bandstand.config import section
-from bandstand.events import Envelope, registry
-from bandstand.events.backends import Delivery, Message
-from bandstand.events.config import EventsConfig
-from bandstand.events.inbox import Inbox
+from bandstand.testing import events
 from bandstand.testing.clock import HeldClock, held_clock
 from notifications.consumers.mailer import send_due_mails
 
@@ -44,25 +39,11 @@ def time(db: None) -> Iterator[HeldClock]:
 @pytest.fixture
 def deliver(time: HeldClock) -> Deliver:
     """Hand an event to the service's inbox, as its consumer loop does: the inbox row and the effect in one commit."""
-    inbox = Inbox(registry.consumers(), section(EventsConfig), group="notifications")
 
     def hand_over(kind: str, *, event_id: UUID | None = None, sequence: int = 1, **data: Any) -> UUID:
-        event_id = event_id or uuid4()
         time.advance(0.001)
-        subject = str(data.get("order_id") or data["user_id"])
-        envelope = Envelope(
-            id=event_id,
-            type=kind,
-            source=kind.partition(".")[0],
-            subject=subject,
-            time=time.now(),
-            data=json.dumps(data, default=str).encode(),
-            sequence=sequence,
-            correlation_id="corr-0001",
-        )
-        message = Message(event_id=str(event_id), type=kind, subject=subject, body=envelope.encoded().decode())
-        assert not inbox.apply([Delivery(position=sequence, message=message)]), "the event was not applied"
-        return event_id
+        subject = data.get("order_id") or data["user_id"]
+        return events.deliver(kind, data, subject=subject, sequence=sequence, event_id=event_id)
 
     return hand_over
 

@@ -12,6 +12,7 @@ from django.db import OperationalError, connection
 
 from bandstand.events.models import InboxRow
 from bandstand.lifecycle import registered_loops
+from bandstand.replicas import fill
 from bandstand.testing.clock import HeldClock
 from notifications import commands
 from notifications.consumers.facts import Total
@@ -103,7 +104,7 @@ def test_an_older_event_never_overwrites_a_newer_address(deliver: Deliver, send:
     deliver("users.user_updated.v1", sequence=7, user_id=ADA, email="new@example.com", username="countess")
     deliver("users.user_registered.v1", sequence=3, user_id=ADA, email="old@example.com", username="ada")
     deliver("users.user_updated.v1", sequence=5, user_id=ADA, email="older@example.com", username="ada")
-    assert Recipient.objects.values_list("email", "sequence").get() == ("new@example.com", 7)
+    assert Recipient.objects.get().email == "new@example.com"
     assert [message.to for message in send()] == [["new@example.com"]]
 
 
@@ -156,7 +157,7 @@ def test_one_address_that_no_header_can_hold_does_not_hold_up_the_others(
     deliver: Deliver, joined: UUID, send: Send
 ) -> None:
     bad = uuid4()
-    commands.learn_recipient(user_id=bad, email="x@example.com\nBcc: all@example.com", username="x", sequence=1)
+    fill([Recipient(user_id=bad, email="x@example.com\nBcc: all@example.com", username="x")])
     for user_id in (bad, ADA):
         confirmed(deliver, user_id=user_id)
     assert [message.to for message in send()] == [["ada@example.com"]] * 2

@@ -12,9 +12,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from bandstand.auth import revocation
+from bandstand.replicas import fill
 from bandstand.testing.tokens import service_headers, user_headers
 from notifications import commands
-from notifications.models import Mail
+from notifications.models import Mail, Recipient
 
 pytestmark = pytest.mark.django_db
 Deliver = Callable[..., UUID]
@@ -75,7 +76,7 @@ def mailbox(*words: str) -> str:
 
 def test_the_mailbox_lists_and_shows() -> None:
     ada = uuid4()
-    commands.learn_recipient(user_id=ada, email="ada@example.com", username="ada", sequence=1)
+    fill([Recipient(user_id=ada, email="ada@example.com", username="ada")])
     first, second = reversed(written(ada, count=2))
     commands.record_sent(mail_id=first.pk)
     lines = mailbox().splitlines()
@@ -100,7 +101,7 @@ def test_the_mailbox_speaks_json() -> None:
 def test_the_mailbox_says_why_a_mail_waits() -> None:
     mail = written(uuid4())[0]
     assert "(unknown)  Mail 0  [not sent yet no address is known yet]" in mailbox()
-    commands.learn_recipient(user_id=mail.user_id, email="ada@example.com", username="ada", sequence=1)
+    fill([Recipient(user_id=mail.user_id, email="ada@example.com", username="ada")])
     claimed = commands.claim_mails(limit=1, lease=timedelta(seconds=1))[0]
     commands.record_unsent(mail=claimed, error="ConnectionRefusedError: no server")
     assert "[not sent yet ConnectionRefusedError: no server]" in mailbox()

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from bandstand.auth.rest import Policy, SelfOrStaff, SignedIn, Staff, owned, principal_of
 from bandstand.errors import NotAuthenticated, NotFound
+from bandstand.replicas import fill
 from bandstand.web import etags, idempotency
 from bandstand.web.fields import DateField, DateTimeField, IntegerField, MoneyField, TextField, UUIDField
 from bandstand.web.openapi import Endpoint
@@ -235,16 +236,14 @@ def _catalogue(product_ids: list[UUID]) -> dict[UUID, CatalogueProduct]:
     missing = [product_id for product_id in product_ids if product_id not in known]
     for product_id in missing:
         state = clients.product(product_id)
-        if state is None:  # one is enough: a made-up order costs products one look
+        if state is None or not state.is_active:  # one is enough: a made-up order costs products one look
             raise UnknownProduct("Some products are not in the catalogue.", product_ids=[str(product_id)])
-        news = commands.ProductNews(
+        shown = CatalogueProduct(
             product_id=state.id,
             sku=state.sku,
             name=state.name,
             price_minor=state.price.amount,
             currency=state.price.currency,
-            is_active=state.is_active,
-            sequence=0,
         )
-        commands.learn_product(news=news)
+        fill([shown])
     return queries.catalogue(product_ids) if missing else known

@@ -1,7 +1,7 @@
 """Writes of the orders service: one transaction, one decision, its events."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -24,19 +24,6 @@ class WishedLine:
 
     product_id: UUID
     quantity: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProductNews:
-    """The state of a product after the event *sequence* of the products service."""
-
-    product_id: UUID
-    sku: str
-    name: str
-    price_minor: int
-    currency: str
-    is_active: bool
-    sequence: int
 
 
 # No savepoint within the transaction of the answer: two statements that would protect nothing.
@@ -120,27 +107,6 @@ def request_cancellation(*, order_id: UUID) -> Order:
     return order
 
 
-@transaction.atomic
-def learn_product(*, news: ProductNews) -> None:
-    """Take over the state of a product unless something newer is known."""
-    state = asdict(news)
-    CatalogueProduct.objects.bulk_create([CatalogueProduct(**state)], ignore_conflicts=True)
-    CatalogueProduct.objects.filter(product_id=news.product_id, sequence__lt=news.sequence).update(**state)
-
-
-def empty_catalogue() -> None:
-    """Forget the replica of the catalogue, to build it again from the events of products."""
-    CatalogueProduct.objects.all().delete()
-
-
-@transaction.atomic
-def retire_product(*, product_id: UUID, sequence: int) -> None:
-    """Take a product out of the replica of the catalogue unless something newer is known."""
-    CatalogueProduct.objects.filter(product_id=product_id, sequence__lt=sequence).update(
-        is_active=False, sequence=sequence
-    )
-
-
 def count_order(*, order_id: UUID, left: Status | None, entered: Status) -> None:
     """Move one order from a status to another in the statistics of the day it was placed, in one statement each."""
     moves = [(entered, 1)] if left is None else [(left, -1), (entered, 1)]
@@ -163,7 +129,7 @@ SET count = orders_dailystatistic.count + excluded.count,
 
 def _sold(lines: Collection[WishedLine], catalogue: Mapping[UUID, CatalogueProduct]) -> Mapping[UUID, CatalogueProduct]:
     wished = {line.product_id: catalogue.get(line.product_id) for line in lines}
-    sold = {key: product for key, product in wished.items() if product is not None and product.is_active}
+    sold = {key: product for key, product in wished.items() if product is not None}
     missing = [str(product_id) for product_id in wished if product_id not in sold]
     if missing:
         raise UnknownProduct("Some products are not in the catalogue.", product_ids=missing)

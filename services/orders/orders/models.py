@@ -5,6 +5,7 @@ from django.db.models import F, Q
 from django.utils.functional import cached_property
 
 from bandstand import clock
+from bandstand.replicas import Replica
 
 
 class Status(models.TextChoices):
@@ -16,16 +17,21 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled"
 
 
-class CatalogueProduct(models.Model):
-    """What orders knows of a product: a replica kept by the events of products, newest sequence wins."""
+class CatalogueProduct(Replica):
+    """What orders knows of a product that is sold."""
 
     product_id = models.UUIDField(primary_key=True)
     sku = models.CharField(max_length=64)
     name = models.CharField(max_length=200)
     price_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
-    is_active = models.BooleanField(default=True)
-    sequence = models.BigIntegerField(default=0)
+
+    class Source:
+        """The catalogue, which products owns."""
+
+        kept_by = ("products.product_created.v1", "products.product_updated.v1")
+        removed_by = ("products.product_retired.v1",)
+        fields = {"price_minor": "price.amount", "currency": "price.currency"}
 
 
 class Order(models.Model):

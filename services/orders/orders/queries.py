@@ -32,7 +32,7 @@ def order(order_id: UUID) -> Order:
 
 
 def catalogue(product_ids: Collection[UUID]) -> dict[UUID, CatalogueProduct]:
-    """The known products among *product_ids*, retired ones included."""
+    """The known products among *product_ids*; retired ones are not."""
     if not product_ids:
         return {}
     return {product.product_id: product for product in _products(len(product_ids)).all(*product_ids)}

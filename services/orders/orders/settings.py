@@ -2,4 +2,4 @@
 
 from bandstand.service.settings import service_settings
 
-globals().update(service_settings(name="orders", apps=["bandstand.sagas", "orders"]))
+globals().update(service_settings(name="orders", apps=["bandstand.sagas", "bandstand.replicas", "orders"]))

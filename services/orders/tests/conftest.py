@@ -13,8 +13,9 @@ from services.orders.tests.neighbours import Neighbours
 from services.orders.tests.placing import ANN, BOB, Facts, NewProduct
 
 from bandstand.events.models import OutboxRow
+from bandstand.replicas import fill
 from bandstand.testing.tokens import user_headers
-from orders import commands
+from orders.models import CatalogueProduct
 
 
 @pytest.fixture(scope="session")
@@ -50,18 +51,10 @@ def neighbours(_running_neighbours: Neighbours) -> Iterator[Neighbours]:
 def new_product(db: None) -> NewProduct:
     """Put a product into the replica of the catalogue."""
 
-    def make(price: int = 1999, currency: str = "EUR", *, is_active: bool = True) -> UUID:
+    def make(price: int = 1999, currency: str = "EUR") -> UUID:
         product_id = uuid4()
-        news = commands.ProductNews(
-            product_id=product_id,
-            sku=f"SKU-{product_id.hex[:8]}",
-            name="A product",
-            price_minor=price,
-            currency=currency,
-            is_active=is_active,
-            sequence=1,
-        )
-        commands.learn_product(news=news)
+        sku = f"SKU-{product_id.hex[:8]}"
+        fill([CatalogueProduct(product_id=product_id, sku=sku, name="A product", price_minor=price, currency=currency)])
         return product_id
 
     return make

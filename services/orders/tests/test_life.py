@@ -8,6 +8,7 @@ from django.db import IntegrityError
 from django.test import Client
 from services.orders.tests.placing import ANN, ORDERS, Facts, NewProduct, cancel, placed, problem
 
+from bandstand.testing.events import deliver
 from orders import commands
 from orders.errors import OrderFinal
 from orders.models import CatalogueProduct, Order, OrderLine
@@ -131,34 +132,30 @@ def test_a_cancel_has_nothing_to_say(ann: Client, order: Order) -> None:
 # ---- the replica of the catalogue
 
 
-def learn(product_id: UUID, sequence: int, *, price: int = 1999) -> None:
-    state = {"sku": "SKU-1", "name": "A product", "currency": "EUR", "is_active": True}
-    commands.learn_product(
-        news=commands.ProductNews(product_id=product_id, sequence=sequence, price_minor=price, **state)
-    )
+def tell(product_id: UUID, sequence: int, *, price: int) -> None:
+    data = {
+        "product_id": product_id,
+        "sku": "SKU-1",
+        "name": "A product",
+        "price": {"amount": price, "currency": "EUR"},
+    }
+    deliver("products.product_updated.v1", data, subject=product_id, sequence=sequence)
 
 
-def test_the_newest_sequence_wins_in_whatever_order_it_comes() -> None:
-    product_id = uuid4()
-    learn(product_id, 5, price=500)
-    learn(product_id, 3, price=300)
-    learn(product_id, 0, price=1)  # an answer of products that was on its way when the event came
-    known = CatalogueProduct.objects.get(pk=product_id)
-    assert (known.price_minor, known.sequence) == (500, 5)
-    learn(product_id, 6, price=600)
-    assert CatalogueProduct.objects.get(pk=product_id).price_minor == 600
+def retire(product_id: UUID, sequence: int) -> None:
+    deliver("products.product_retired.v1", {"product_id": product_id}, subject=product_id, sequence=sequence)
 
 
-def test_a_retired_product_stays_retired_whatever_comes_late() -> None:
-    product_id = uuid4()
-    learn(product_id, 1)
-    commands.retire_product(product_id=product_id, sequence=4)
-    learn(product_id, 3)
-    assert not CatalogueProduct.objects.get(pk=product_id).is_active
+def test_the_newest_sequence_wins_in_whatever_order_it_comes(new_product: NewProduct) -> None:
+    product_id = new_product(1)
+    for sequence in (5, 3, 4):
+        tell(product_id, sequence, price=sequence * 100)
+    assert CatalogueProduct.objects.get(pk=product_id).price_minor == 500
 
 
-def test_what_was_learned_by_asking_gives_way_to_any_event() -> None:
-    product_id = uuid4()
-    learn(product_id, 0, price=1)
-    learn(product_id, 1, price=2)
-    assert CatalogueProduct.objects.get(pk=product_id).price_minor == 2
+def test_a_retired_product_stays_retired_whatever_comes_late(new_product: NewProduct) -> None:
+    known, unknown = new_product(), uuid4()
+    for product_id in (known, unknown):
+        retire(product_id, 4)
+        tell(product_id, 3, price=1)
+    assert not CatalogueProduct.objects.exists()

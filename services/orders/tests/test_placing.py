@@ -13,10 +13,10 @@ from services.orders.tests.neighbours import DROPPED, Neighbours
 from services.orders.tests.placing import ANN, ORDERS, Facts, NewProduct, place, placed, problem, wish
 
 from bandstand.sagas import SagaExecution
+from bandstand.testing.events import deliver
 from bandstand.testing.tokens import user_headers
 from bandstand.web.models import IdempotencyClaim
-from orders import commands
-from orders.models import CatalogueProduct, Order
+from orders.models import Order
 
 pytestmark = pytest.mark.django_db
 
@@ -204,7 +204,8 @@ def test_what_products_does_not_know_cannot_be_ordered(ann: Client, neighbours: 
 
 
 def test_a_retired_product_cannot_be_ordered(ann: Client, neighbours: Neighbours, new_product: NewProduct) -> None:
-    retired, missing = new_product(is_active=False), uuid4()
+    retired, missing = new_product(), uuid4()
+    deliver("products.product_retired.v1", {"product_id": retired}, subject=retired)
     assert problem(place(ann, wish(new_product(), retired))) == (422, "unknown_product")
     neighbours.say("GET product", (200, product(missing, is_active=False)))
     assert problem(place(ann, wish(missing))) == (422, "unknown_product")
@@ -235,9 +236,9 @@ def test_an_order_nobody_could_pay_is_refused(ann: Client, new_product: NewProdu
 def test_a_later_price_does_not_change_an_order(ann: Client, new_product: NewProduct) -> None:
     bought = new_product(1999)
     order = placed(ann, bought)
-    known = CatalogueProduct.objects.get(pk=bought)
-    state = {"sku": "SKU-2", "name": "Renamed", "price_minor": 5000, "currency": "EUR", "is_active": False}
-    commands.learn_product(news=commands.ProductNews(product_id=bought, sequence=known.sequence + 1, **state))
+    price = {"amount": 5000, "currency": "EUR"}
+    news = {"product_id": bought, "sku": "SKU-2", "name": "Renamed", "price": price}
+    deliver("products.product_updated.v1", news, subject=bought)
     assert ann.get(f"{ORDERS}{order['id']}/").json() == order
 
 

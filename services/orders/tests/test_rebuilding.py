@@ -10,12 +10,14 @@ from uuid import UUID, uuid4
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 from django.test import override_settings
 
 from bandstand.events.backends import Bus, Message, current_bus
 from bandstand.events.consuming import ConsumerLoop
 from bandstand.events.envelope import Envelope
 from bandstand.events.models import InboxRow
+from bandstand.replicas.models import Mark
 from orders.models import CatalogueProduct
 
 PRODUCTS = [uuid4() for _ in range(20)]
@@ -82,13 +84,13 @@ def test_the_catalogue_is_rebuilt_from_zero_as_it_was(bus: Bus) -> None:
     bus.publish(history())
     consumed()
     before = catalogue()
-    assert len(before) == len(PRODUCTS)
-    assert sum(row["is_active"] for row in before) == len(PRODUCTS) - len(PRODUCTS[::3])
+    assert len(before) == len(PRODUCTS) - len(PRODUCTS[::3])
     rows = InboxRow.objects.count()
 
-    CatalogueProduct.objects.filter(product_id=PRODUCTS[0]).delete()
-    CatalogueProduct.objects.update(price_minor=0, sequence=10**9)  # a fault that no later event would mend
-    call_command("replay", "learn_created_product", "--rebuild", "--yes")
+    with connection.cursor() as cursor:  # a fault that no later event would mend
+        cursor.execute("UPDATE orders_catalogueproduct SET price_minor = 0")
+    Mark.objects.update(sequence=10**9)
+    call_command("replicas", "rebuild", "CatalogueProduct", "--yes")
     assert catalogue() == before
     assert InboxRow.objects.count() == rows
 

@@ -35,4 +35,4 @@ class ProductAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # no
 class AvailabilityAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     """The replica of availability."""
 
-    list_display = ("product_id", "available", "sequence", "updated_at")
+    list_display = ("product_id", "available")

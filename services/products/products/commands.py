@@ -11,9 +11,9 @@ from bandstand import clock
 from bandstand.events import publish
 from products import events
 from products.errors import ProductNotFound, ProductRetired, SkuTaken
-from products.models import Availability, Product
+from products.models import Product
 
-__all__ = ["Changes", "Content", "create_product", "record_availability", "retire_product", "update_product"]
+__all__ = ["Changes", "Content", "create_product", "retire_product", "update_product"]
 
 D = TypeVar("D", bound=events.ProductDescribed)
 Precondition = Callable[[Product], None]
@@ -86,12 +86,6 @@ def retire_product(product_id: UUID, *, precondition: Precondition | None = None
         product.is_active = False
         _save(product, ["is_active"])
         publish(events.ProductRetired(product_id=product.pk))
-
-
-@transaction.atomic
-def record_availability(*, product_id: UUID, available: int, sequence: int) -> bool:
-    """Note what inventory's event number *sequence* says, unless a later one was noted; say whether it was."""
-    return Availability.objects.hear(product_id=product_id, available=available, sequence=sequence)
 
 
 def _locked(product_id: UUID, precondition: Precondition | None) -> Product:

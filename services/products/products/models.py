@@ -1,12 +1,12 @@
 """The catalogue, and a replica of what inventory says is available."""
 
 from typing import Any, ClassVar
-from uuid import UUID
 
-from django.db import connections, models
+from django.db import models
 from django.db.models import Q
 
 from bandstand import clock
+from bandstand.replicas import Replica
 
 __all__ = ["Availability", "Product", "searchable"]
 
@@ -69,43 +69,22 @@ class Product(models.Model):
             return None
 
 
-class AvailabilityManager(models.Manager["Availability"]):
-    """Rows of the replica."""
-
-    def hear(self, *, product_id: UUID, available: int, sequence: int) -> bool:
-        """Write what an event says unless a later one was heard before; say whether it was written.
-
-        One statement, so that two events of a product cannot pass each other. The ORM's upsert knows no condition.
-        """
-        connection = connections[self.db]
-        key = Availability._meta.pk.get_db_prep_value(product_id, connection)  # noqa: SLF001 - Django documents it
-        now = connection.ops.adapt_datetimefield_value(clock.now())
-        query = """
-            INSERT INTO products_availability (product_id, available, sequence, updated_at) VALUES (%s, %s, %s, %s)
-            ON CONFLICT (product_id) DO UPDATE
-            SET available = excluded.available, sequence = excluded.sequence, updated_at = excluded.updated_at
-            WHERE products_availability.sequence < excluded.sequence
-        """
-        with connection.cursor() as cursor:
-            cursor.execute(query, [key, available, sequence, now])
-            return bool(cursor.rowcount)
-
-
-class Availability(models.Model):
-    """How many units inventory said can be ordered, and by which of its events.
+class Availability(Replica):
+    """How many units inventory said can be ordered.
 
     No constraint ties it to the catalogue: an event may tell of a product whose own row is still being made.
     """
 
     product = models.OneToOneField(Product, on_delete=models.CASCADE, primary_key=True, db_constraint=False)
     available = models.BigIntegerField()
-    sequence = models.BigIntegerField()
-    updated_at = models.DateTimeField(default=clock.now)
-
-    objects = AvailabilityManager()
 
     class Meta:
         verbose_name_plural = "availability"
         constraints = [
             models.CheckConstraint(name="availability_is_never_negative", condition=Q(available__gte=0)),
         ]
+
+    class Source:
+        """The stock, which inventory owns."""
+
+        kept_by = ("inventory.stock_changed.v1",)

@@ -2,4 +2,4 @@
 
 from bandstand.service.settings import service_settings
 
-globals().update(service_settings(name="products", apps=["products"]))
+globals().update(service_settings(name="products", apps=["bandstand.replicas", "products"]))

@@ -8,9 +8,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from bandstand.replicas import fill
 from bandstand.testing.clock import HeldClock
-from products.commands import record_availability, retire_product
-from products.models import Product
+from products.commands import retire_product
+from products.models import Availability, Product
 from products.queries import Filter, catalogue
 
 pytestmark = pytest.mark.django_db
@@ -45,14 +46,14 @@ def test_a_product_is_told_as_the_contract_says(time: HeldClock, client: Client,
 
 def test_availability_is_shown_once_it_is_known(client: Client, new_product: NewProduct) -> None:
     product = new_product()
-    record_availability(product_id=product.pk, available=7, sequence=1)
+    fill([Availability(product_id=product.pk, available=7)])
     assert client.get(f"{LIST}{product.pk}").json()["available"] == 7
     assert client.get(LIST).json()["results"][0]["available"] == 7
 
 
 def test_a_page_costs_one_query_and_its_count(client: Client, new_product: NewProduct) -> None:
     for number in range(5):
-        record_availability(product_id=new_product().pk, available=number, sequence=1)
+        fill([Availability(product_id=new_product().pk, available=number)])
     new_product()
     with CaptureQueriesContext(
         connection,

@@ -10,9 +10,10 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from bandstand.errors import PreconditionFailed
+from bandstand.replicas import fill
 from bandstand.testing.clock import HeldClock
-from products.commands import Changes, record_availability, retire_product, update_product
-from products.models import Product
+from products.commands import Changes, retire_product, update_product
+from products.models import Availability, Product
 
 pytestmark = pytest.mark.django_db
 NewProduct = Callable[..., Product]
@@ -74,7 +75,7 @@ def test_a_change_is_told_and_a_change_to_the_same_is_not(
 
 def test_put_replaces_and_ignores_read_only_fields_sent_back(staff: Client, new_product: NewProduct) -> None:
     product = new_product(description="Old.", is_featured=True)
-    record_availability(product_id=product.pk, available=3, sequence=1)
+    fill([Availability(product_id=product.pk, available=3)])
     shown = staff.get(f"{LIST}{product.pk}/").json()
     sent = {**shown, "name": "Guitar", "available": 99, "is_active": False, "id": str(uuid4())}
     answer = staff.put(f"{LIST}{product.pk}/", sent, content_type=JSON)
@@ -121,7 +122,7 @@ def test_a_stale_tag_is_refused(staff: Client, new_product: NewProduct, method: 
 def test_selling_does_not_make_a_tag_stale(staff: Client, new_product: NewProduct) -> None:
     product = new_product()
     tag = staff.get(f"{LIST}{product.pk}/").headers["ETag"]
-    record_availability(product_id=product.pk, available=3, sequence=1)
+    fill([Availability(product_id=product.pk, available=3)])
     answer = staff.patch(f"{LIST}{product.pk}/", {"name": "Guitar"}, content_type=JSON, headers={"If-Match": tag})
     assert answer.status_code == 200
 

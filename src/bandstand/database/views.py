@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.migrations.operations.base import Operation
 
-__all__ = ["CreateView", "Dialect"]
+__all__ = ["CreateView", "Dialect", "DropView"]
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,19 @@ class CreateView(Operation):
     def describe(self) -> str:
         """Say what the operation does, for `migrate --plan`."""
         return f"Create the view {self.name}"
+
+
+class DropView(CreateView):
+    """Drop the view *name*; reversing creates it from `select(dialect)`, as it was."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Drop it."""
+        super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Create the view."""
+        super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def describe(self) -> str:
+        """Say what the operation does, for `migrate --plan`."""
+        return f"Drop the view {self.name}"

@@ -133,7 +133,7 @@ def _key(declared: Declaration, value: Any) -> str:
     return str(declared.model._meta.pk.to_python(value))  # noqa: SLF001 - Django documents it
 
 
-def _plain(model: type[Replica]) -> "models.QuerySet[Replica]":
+def _plain(model: type[Replica]) -> Any:
     """The rows, to be written."""
     return models.QuerySet(model, using=_alias())
 

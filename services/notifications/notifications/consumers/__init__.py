@@ -1,4 +1,4 @@
-"""What notifications learns, what it writes of that, and the loop that sends it."""
+"""What notifications writes of the events of others, and the loop that sends it."""
 
 from bandstand.lifecycle import register_loop
 from notifications.consumers import facts

@@ -1,4 +1,4 @@
-"""Events that call for a mail or change an address."""
+"""Events that call for a mail."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,20 +12,11 @@ from notifications.consumers.mailer import mail_written
 from notifications.models import Kind
 
 
-class UserState(Event):
-    """The fields of a user that a mail needs."""
-
-    user_id: UUID
-    email: str
-    username: str
-
-
-class UserRegistered(UserState, name="users.user_registered.v1"):
+class UserRegistered(Event, name="users.user_registered.v1"):
     """Somebody has joined."""
 
-
-class UserUpdated(UserState, name="users.user_updated.v1"):
-    """Somebody has changed."""
+    user_id: UUID
+    username: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +61,9 @@ _REASONS = {
 
 @consumer(UserRegistered)
 def welcome(event: UserRegistered, envelope: Envelope) -> None:
-    """Remember the address and write the welcome."""
-    learn_address(event, envelope)
+    """Write the welcome."""
     subject, text = "Welcome to the shop", f"Hello {event.username},\n\nyour account is ready.\n"
     _write(envelope, user_id=event.user_id, kind=Kind.WELCOME, subject=subject, text=text)
-
-
-@consumer(UserUpdated)
-def learn_changed_address(event: UserUpdated, envelope: Envelope) -> None:
-    """Remember the address."""
-    learn_address(event, envelope)
 
 
 @consumer(OrderConfirmed)
@@ -95,14 +79,6 @@ def tell_rejection(event: OrderRejected, envelope: Envelope) -> None:
     why = _REASONS.get(event.reason, "it could not be processed")
     text = f"Your order {event.order_id} was not accepted: {why}. Nothing was charged.\n"
     _write(envelope, user_id=event.user_id, kind=Kind.ORDER_REJECTED, subject="Your order was not accepted", text=text)
-
-
-def learn_address(event: UserState, envelope: Envelope) -> None:
-    """Keep the newest address of a user."""
-    commands.learn_recipient(
-        user_id=event.user_id, email=event.email, username=event.username, sequence=envelope.sequence
-    )
-    transaction.on_commit(mail_written.set)  # a mail may have been waiting for this address
 
 
 def _write(envelope: Envelope, *, user_id: UUID, kind: Kind, subject: str, text: str) -> None:

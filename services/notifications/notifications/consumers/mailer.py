@@ -21,7 +21,7 @@ _GATHERING_SECONDS = 0.1
 """Mails written within it are claimed together: a claim costs more than a mail, and nobody waits for one."""
 
 mail_written = threading.Event()
-"""Set when a mail or an address was committed in this process; others are found at the next look, a second later."""
+"""Set when a mail was committed in this process; others, and addresses, are found at the next look, a second later."""
 
 
 class MailerLoop(Loop):

@@ -43,13 +43,17 @@ def statistics(facts: Facts) -> Iterator[Violation]:
 
 
 def catalogue(facts: Facts) -> Iterator[Violation]:
-    """I9: the catalogue that orders prices from is that of products."""
+    """I9: the catalogue that orders prices from is that of products, without what is sold no longer."""
     truth = {row.product_id: row for row in facts.catalogue}
     replica = {row.product_id: row for row in facts.catalogue_replica}
     for product_id in sorted(truth.keys() | replica.keys()):
-        if truth.get(product_id) != replica.get(product_id):
+        if _sold(truth.get(product_id)) != _sold(replica.get(product_id)):
             what = f"products has {_shown(truth, product_id)}, orders has {_shown(replica, product_id)}"
             yield Violation(what=what, subject=product_id)
+
+
+def _sold(row: CatalogueEntry | None) -> CatalogueEntry | None:
+    return row if row is not None and row.is_active else None
 
 
 def _shown(rows: dict[str, CatalogueEntry], product_id: str) -> str:
