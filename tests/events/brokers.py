@@ -9,9 +9,15 @@ class Broker:
     """Takes everything but what it is told to refuse; tells *watching* whenever it is asked."""
 
     def __init__(
-        self, *, refuses: Collection[str] = (), is_down: bool = False, watching: Callable[[], object] = int
+        self,
+        *,
+        refuses: Collection[str] = (),
+        words: str = "not for me",
+        is_down: bool = False,
+        watching: Callable[[], object] = int,
     ) -> None:
         self.refuses, self.is_down, self.taken = set(refuses), is_down, []
+        self._words = words
         self._watching = watching
 
     def publish(self, messages: Sequence[Message]) -> Published:
@@ -24,7 +30,7 @@ class Broker:
             if message.subject in blocked:
                 continue
             if message.subject in self.refuses:
-                refused[message.event_id] = "not for me"
+                refused[message.event_id] = self._words
                 blocked.add(message.subject)
                 continue
             self.taken.append(message)

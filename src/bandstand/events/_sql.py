@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connections
 
-__all__ = ["Sql", "as_time", "as_uuid", "marks", "storable"]
+__all__ = ["Sql", "as_time", "as_uuid", "marks"]
 
 
 def marks(count: int, one: str = "%s") -> str:
@@ -54,8 +54,3 @@ def as_uuid(value: UUID | str) -> UUID:
 def as_time(value: datetime) -> datetime:
     """An aware moment from a column: SQLite's come back without their zone, which is UTC."""
     return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def storable(text: str) -> str:
-    """Any text as every database can keep it: lone surrogates and NUL, which exceptions may quote, are spelled out."""
-    return text.encode(errors="backslashreplace").decode().replace("\x00", "\\x00")

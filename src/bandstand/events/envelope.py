@@ -6,6 +6,7 @@ relay adds it with `sequenced`.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -23,7 +24,7 @@ class _Wire(msgspec.Struct, kw_only=True, omit_defaults=True):
     source: str
     type: str
     subject: str
-    time: datetime
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
     datacontenttype: str = "application/json"
     correlationid: str = ""
     causationid: str | None = None

@@ -9,6 +9,7 @@ import msgspec
 from django.db import transaction
 
 from bandstand import context
+from bandstand.database.texts import reason_of
 from bandstand.events.backends import Message
 from bandstand.events.declaration import Event
 from bandstand.events.envelope import Envelope, UnreadableEnvelope
@@ -97,7 +98,7 @@ def handle_opened(read: Sequence[Opened], *, using: str) -> None:
                 _call(consumer, read)
         except Exception as error:
             _consumed.labels(consumer.id, "failed").inc()
-            raise HandlerFailed(f"{type(error).__name__}: {error}") from error
+            raise HandlerFailed(reason_of(error)) from error
     if transaction.get_rollback(using):  # else it would take its inbox row, and its neighbours, along without a word
         _consumed.labels(consumer.id, "failed").inc()
         raise HandlerFailed("the consumer marked its transaction for rollback")

@@ -20,13 +20,16 @@ from bandstand.events.scheduling.delayed import put_off
 
 __all__ = ["EventTooLarge", "NoTransaction", "NotPublishable", "apublish", "publish"]
 
+_LONGEST_SUBJECT = 200
+"""What the columns hold; SQLite would take more, and the PostgreSQL of a consumer refuse it."""
+
 
 class NoTransaction(InternalError):
     """An event was published outside a transaction: it could be lost, or announced and then rolled back."""
 
 
 class NotPublishable(InternalError):
-    """The event belongs to another service, or declares no subject."""
+    """The event belongs to another service, or its subject or its moment cannot be kept by every database and bus."""
 
 
 class EventTooLarge(InternalError):
@@ -37,13 +40,13 @@ def publish(event: Event, *, at: datetime | None = None, after: timedelta | None
     """Record *event* in the open transaction and return its id; it is delivered at least once after the commit.
 
     With *at* or *after* it is published then, and `withdraw(id)` calls it off until then. Local subscribers run before
-    this returns. Raises NoTransaction outside a real transaction, NotPublishable for an event of another service and
-    for a delayed one that has local subscribers, EventTooLarge.
+    this returns. Raises NoTransaction outside a real transaction, NotPublishable for an event of another service, a
+    subject over 200 characters and a delayed event that has local subscribers, EventTooLarge.
     """
     config = section(EventsConfig)
     if not in_transaction(config.database):
         raise NoTransaction(f"{event.event_name} was published outside a transaction", event=event.event_name)
-    due_at = at if after is None else clock.database_now(config.database) + after
+    due_at = _moment(at, after, config)
     handlers = registry.local_handlers(event.event_name)
     envelope, encoded = _wrap(event, config, time=due_at or clock.now())
     if due_at is not None:
@@ -66,16 +69,27 @@ async def apublish(event: Event, *, at: datetime | None = None, after: timedelta
     return await sync_to_async(publish)(event, at=at, after=after)
 
 
+def _moment(at: datetime | None, after: timedelta | None, config: EventsConfig) -> datetime | None:
+    if at is not None and after is not None:
+        raise NotPublishable("say either at= or after=")
+    if at is not None and at.tzinfo is None:
+        raise NotPublishable(f"at={at} names no time zone")
+    return at if after is None else clock.database_now(config.database) + after
+
+
 def _wrap(event: Event, config: EventsConfig, *, time: datetime) -> tuple[Envelope, bytes]:
     service = identity().name
     if event.event_owner() != service or not event.subject_field:
         raise NotPublishable(f"{service} may not publish {event.event_name or type(event).__name__}")
+    subject = subject_of(event)
+    if len(subject) > _LONGEST_SUBJECT or "\0" in subject:
+        raise NotPublishable(f"the subject of {event.event_name} is no id of at most {_LONGEST_SUBJECT} characters")
     work = context.current()
     envelope = Envelope(
         id=clock.uuid7(),
         type=event.event_name,
         source=service,
-        subject=subject_of(event),
+        subject=subject,
         time=time,
         data=event.encoded(),
         correlation_id=work.correlation_id,

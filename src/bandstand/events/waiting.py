@@ -5,7 +5,6 @@ other consumers go on, and no event is ever requeued in a loop.
 """
 
 import logging
-import traceback
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -13,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
 from bandstand import clock
+from bandstand.database.texts import storable, traceback_of
 from bandstand.events._sql import Sql, marks
 from bandstand.events.backends import Message
 from bandstand.events.config import EventsConfig
@@ -28,7 +28,6 @@ __all__ = ["Retries", "bury", "keys_waiting", "put_behind", "put_failed"]
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 100
-_TRACEBACK_CHARACTERS = 8_000
 
 # From one name to the next by the index, for a paused consumer may have very many rows.
 _NAMES = """
@@ -172,8 +171,8 @@ def _fail(row: WaitingRow, error: Exception, config: EventsConfig) -> bool:
     now = clock.database_now(config.database)
     row.attempts += 1
     row.first_failed_at = row.first_failed_at or now
-    row.reason = str(error)
-    row.traceback = "".join(traceback.format_exception(error.__cause__ or error))[-_TRACEBACK_CHARACTERS:]
+    row.reason = storable(str(error))
+    row.traceback = traceback_of(error.__cause__ or error)
     if isinstance(error, Unusable) or row.attempts >= config.attempts:
         bury(row, config)
         return True

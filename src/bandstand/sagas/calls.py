@@ -9,6 +9,7 @@ from typing import Any
 from django.db import close_old_connections, transaction
 
 from bandstand import clock, context
+from bandstand.database.texts import reason_of, storable
 from bandstand.errors import ServiceConnectionError, ServiceError, ServiceTimeoutError
 from bandstand.lifecycle.crashpoints import crash_point
 from bandstand.observability import metrics, tracing
@@ -88,11 +89,11 @@ def answer_of(error: Exception, *, local: bool = False) -> Answered:
     A definite no is a `StepRefused` or an error that the participant answered with a 4xx of its domain. Nothing was
     sent when the transport says so; a local step that raised was rolled back. Everything else may have happened.
     """
-    text = _clean(f"{type(error).__name__}: {error}", _ERROR)
+    text = reason_of(error)[:_ERROR]
     reason = _refusal(error)
     if reason is not None:
         doubtful = any(isinstance(one, ServiceError) and one.repeated for one in (error, error.__cause__))
-        return Answered(Outcome.REFUSED, reason=_clean(reason, _REASON), error=text, doubtful=doubtful)
+        return Answered(Outcome.REFUSED, reason=storable(reason)[:_REASON], error=text, doubtful=doubtful)
     unsent = isinstance(error, ServiceConnectionError | ServiceTimeoutError) and not error.sent
     outcome = Outcome.FAILED if local or unsent else Outcome.UNKNOWN
     return Answered(outcome, error=text, jitter=_random.random())
@@ -104,8 +105,3 @@ def _refusal(error: Exception) -> str | None:
     if not isinstance(error, ServiceError) or error.retryable or not 400 <= error.status < 500 or error.status == 401:
         return None  # 401: our own credentials are in doubt, not the participant's decision
     return str(error.details.get("business_rule") or error.details.get("conflict") or error.code.lower())
-
-
-def _clean(text: str, limit: int) -> str:
-    """Make foreign text storable anywhere: no NUL, no lone surrogates, bounded."""
-    return text.replace("\0", "").encode(errors="replace").decode()[:limit]

@@ -2,12 +2,11 @@
 
 import json
 import logging
-import traceback
 from typing import Any
 
 from bandstand import clock, context
 from bandstand.config import section
-from bandstand.events._sql import storable
+from bandstand.database.texts import reason_of, traceback_of
 from bandstand.observability.metrics import counter, histogram
 from bandstand.observability.tracing import span
 from bandstand.resilience.retry import RetryPolicy
@@ -21,7 +20,6 @@ __all__ = ["ResultNotJson", "WorkerLost", "context_of", "execute", "report"]
 
 log = logging.getLogger(__name__)
 
-_TRACEBACK_CHARACTERS = 8_000
 _run = counter("tasks_run_total", "Attempts at tasks, by outcome.", ("task", "outcome"))
 _seconds = histogram("task_seconds", "How long an attempt at a task takes.", ("task",))
 
@@ -103,18 +101,10 @@ def context_of(claim: Claim) -> context.Context:
 
 def _failed(claim: Claim, error: BaseException, policy: RetryPolicy) -> Ended:
     tries_left = claim.attempts < policy.attempts and not isinstance(error, _FINAL)
-    shown = "".join(traceback.format_exception(error))
     return Ended(
         claim=claim,
         error=f"{type(error).__module__}.{type(error).__qualname__}",
-        reason=storable(f"{type(error).__name__}: {_words_of(error)}"),
-        traceback=storable(shown)[-_TRACEBACK_CHARACTERS:],
+        reason=reason_of(error),
+        traceback=traceback_of(error),
         pause=policy.delay(claim.attempts) if tries_left else None,
     )
-
-
-def _words_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as failure:  # noqa: BLE001 - whoever wrote that exception may have raised anything
-        return f"its own words cannot be had: {type(failure).__name__}"

@@ -1,6 +1,9 @@
 """The relays of one process: one per partition that is its share while other processes have theirs."""
 
+import logging
 from datetime import timedelta
+
+from django.db import DatabaseError
 
 from bandstand.events.config import EventsConfig
 from bandstand.events.history import Publisher
@@ -9,6 +12,8 @@ from bandstand.events.partitions import Partition
 from bandstand.events.relay.moving import Relay
 
 __all__ = ["Crew"]
+
+log = logging.getLogger(__name__)
 
 
 class Crew:
@@ -47,7 +52,10 @@ class Crew:
         for relay in self._relays:
             relay.stop()
         if self._presence is not None:
-            self._presence.leave()
+            try:
+                self._presence.leave()
+            except DatabaseError as error:  # then the others miss it when its lease runs out
+                log.warning("relay.presence_left_behind", extra={"error": str(error)})
 
     def _take_share(self) -> None:
         if self._presence is None:

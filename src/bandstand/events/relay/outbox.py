@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bandstand import clock
+from bandstand.database.texts import storable
 from bandstand.events._sql import Sql, as_uuid, marks
 from bandstand.events.backends import Message
 from bandstand.events.config import EventsConfig
@@ -94,7 +95,7 @@ class Outbox:
         attempts = row.attempts + 1
         dead = attempts >= self._config.attempts
         again = now + pause_after(attempts, self._config)
-        sql.change(_REFUSE, (attempts, sql.time(again), sql.time(now) if dead else None, reason, row.id))
+        sql.change(_REFUSE, (attempts, sql.time(again), sql.time(now) if dead else None, storable(reason), row.id))
         extra = {"event_id": row.event_id, "event_type": row.type, "attempt": attempts, "reason": reason}
         relayed.labels("given_up" if dead else "refused").inc()
         if dead:

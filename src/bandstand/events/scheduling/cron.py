@@ -51,7 +51,7 @@ class Schedule:
 
     def latest(self, moment: datetime) -> datetime:
         """The last moment up to and including *moment*."""
-        just_after = moment.astimezone(self.zone) + timedelta(seconds=1)
+        just_after = (moment + timedelta(seconds=1)).astimezone(self.zone)  # a local time plus a second may be an hour
         return next(CronSim(self.cron, just_after, reverse=True)).astimezone(UTC)
 
 
@@ -64,7 +64,8 @@ def every(*, cron: str, timezone: str, name: str | None = None) -> Callable[[Fun
     It runs in the transaction that notes the moment: it may publish events and enqueue tasks, and nothing that leaves
     the database. When it raises, all of that is undone and tried again. Moments missed while nothing ran are made up
     for by one call, with the latest of them. The clock's changes are taken as Debian's cron does: a job of a skipped
-    hour runs right after it, one of a repeated hour once. Raises CronSimError, ZoneInfoNotFoundError.
+    hour runs right after it, one of a repeated hour once. Raises CronSimError, ZoneInfoNotFoundError, and ValueError
+    for a second schedule of that name.
     """
     zone = ZoneInfo(timezone)
     CronSim(cron, datetime(2026, 1, 1, tzinfo=zone))
@@ -73,6 +74,11 @@ def every(*, cron: str, timezone: str, name: str | None = None) -> Callable[[Fun
         found = Schedule(
             name=name or f"{function.__module__}.{function.__qualname__}", cron=cron, zone=zone, function=function
         )
+        known = _schedules.get(found.name, found).function
+        if (known.__module__, known.__qualname__) != (function.__module__, function.__qualname__):
+            raise ValueError(
+                f"two schedules are called {found.name!r}, and one of them would never run: change a name="
+            )
         _schedules[found.name] = found
         return function
 

@@ -43,11 +43,17 @@ class ScheduleLoop(Loop):
                     self._waiter.wait(pause)
         finally:
             self._waiter.close()
-            self._leadership.release()
+            self._leave()
 
     def wake(self) -> None:
         """End a wait."""
         self._waiter.wake()
+
+    def _leave(self) -> None:
+        try:
+            self._leadership.release()
+        except DatabaseError as error:  # then the lease runs out by itself
+            log.warning("schedule.lease_kept", extra={"error": str(error)})
 
     def _turn(self, stop: threading.Event) -> timedelta:
         try:
