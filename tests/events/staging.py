@@ -17,6 +17,7 @@ from bandstand.events import registry, upcasting
 from bandstand.events.backends import Bus, current_bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.consuming import ConsumerLoop
+from bandstand.events.groups import group_of, groups
 from bandstand.events.history import publisher
 from bandstand.events.relay import Relay
 from bandstand.lifecycle import start_loops
@@ -59,10 +60,10 @@ class Stage:
         relay.stop()
         return moved
 
-    def consume(self, turns: int = 1) -> None:
-        """Turn the consumer loop."""
+    def consume(self, turns: int = 1, *, group: str = "") -> None:
+        """Turn the loop of a group of consumers; of the service's own unless one is named."""
         if self._loop is None:
-            self._loop = ConsumerLoop()
+            self._loop = ConsumerLoop(group_of(group, groups()) if group else None)
         for _ in range(turns):
             self._loop._consume()
 

@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 from bandstand import clock
 from bandstand.events import Event, consumer, dead_letters, publish
 from bandstand.events.consuming import ConsumerLoop
+from bandstand.events.groups import default_group
 from bandstand.events.measures import ConsumerGauges, RelayGauges
 from bandstand.events.models import DeadLetter, InboxRow
 from bandstand.events.retention import Housekeeping, purge_dead_letters, purge_inbox
@@ -42,10 +43,10 @@ def test_the_inbox_forgets_what_was_applied_long_ago_and_nothing_else(stage, pic
     announce("old", "new", "bad")
     stage.relay()
     stage.consume(5)
-    assert purge_inbox(stage.config) == 0
+    assert purge_inbox(stage.config, default_group()) == 0
     oldest = InboxRow.objects.filter(applied_at__isnull=False).order_by("event_id").first()
     InboxRow.objects.filter(event_id=oldest.event_id).update(applied_at=clock.now() - LONG_AGO)
-    assert purge_inbox(stage.config) == 1
+    assert purge_inbox(stage.config, default_group()) == 1
     assert InboxRow.objects.count() == 2
     assert InboxRow.objects.filter(applied_at=None).count() == 1  # the dead letter's
 

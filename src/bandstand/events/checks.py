@@ -80,7 +80,35 @@ def check_events(**_: Any) -> list[CheckMessage]:
     for consumer in registry.consumers():
         if not consumer.event.event_name:
             found.append(Error(f"The consumer {consumer.id} consumes a class without a name.", id="bandstand.E204"))
+    found += _grouped()
     return found + [_pointless(each) for each in upcasters() if not _is_of_use(each)]
+
+
+def _grouped() -> list[CheckMessage]:
+    """Names mean one thing each, what is rebuilt together reads together, and moving to a group repeats nothing."""
+    consumers, config = registry.consumers(), section(EventsConfig)
+    named = {each.group for each in consumers} - {""}
+    found: list[CheckMessage] = [
+        Error(f"{name!r} names both a group and a consumer.", id="bandstand.E207")
+        for name in sorted(named & {each.name for each in consumers})
+    ]
+    readers: dict[object, set[str]] = {}
+    for each in consumers:
+        if each.reset is not None:
+            readers.setdefault(each.reset, set()).add(each.group_name)
+    found += [
+        Error(
+            f"Consumers of one read model belong to several groups: {', '.join(sorted(apart))}.",
+            hint="Consumers that declare the same reset= are rebuilt together; give them the same group=.",
+            id="bandstand.E208",
+        )
+        for apart in readers.values()
+        if len(apart) > 1
+    ]
+    if named and config.bus_retention > config.inbox_retention:
+        sentence = "A consumer that gets a group may apply again what is older than INBOX_RETENTION."
+        found.append(Warning(sentence, hint="Let INBOX_RETENTION be at least BUS_RETENTION.", id="bandstand.W209"))
+    return found
 
 
 def _is_of_use(each: Upcaster) -> bool:

@@ -1,4 +1,4 @@
-"""The consumer loop: bus to inbox, one loop per service however many consumers it has."""
+"""The consumer loop: bus to inbox, one loop per group however many consumers it has."""
 
 import logging
 import threading
@@ -7,12 +7,12 @@ from datetime import timedelta
 from django.db import DatabaseError
 
 from bandstand import clock
-from bandstand.config import identity, section
-from bandstand.events import registry
+from bandstand.config import section
 from bandstand.events._sql import Sql
 from bandstand.events.backends import BusUnavailable, Subscription, current_bus
 from bandstand.events.bookmarks import Bookmarks
 from bandstand.events.config import EventsConfig
+from bandstand.events.groups import Group, default_group, register_all
 from bandstand.events.inbox import Inbox, ReaderHeld
 from bandstand.events.measures import ConsumerGauges
 from bandstand.events.pausing import standing_by
@@ -30,7 +30,7 @@ _NOW = timedelta(0)
 
 
 class ConsumerLoop(Loop):
-    """Reads for the group of this service while this process has the right to, and stands by otherwise.
+    """Reads for a group of this service while this process has the right to, and stands by otherwise.
 
     The bus is acknowledged only after the commit, and some commits late: what a killed process had not yet
     acknowledged comes again and finds its inbox row.
@@ -38,12 +38,12 @@ class ConsumerLoop(Loop):
 
     name = "consumers"
 
-    def __init__(self) -> None:
+    def __init__(self, group: Group | None = None) -> None:
         self._config = section(EventsConfig)
-        self._group = identity().name
-        consumers = registry.consumers()
-        self._inbox = Inbox(consumers, self._config, group=self._group)
-        self._retries = Retries(consumers, self._config, group=self._group)
+        mine = group or default_group()
+        self._group = mine.name
+        self._inbox = Inbox(mine.consumers, self._config, group=self._group)
+        self._retries = Retries(mine, self._config)
         self._bus = current_bus()
         self._waiter = self._bus.waiter(self._group)
         self._subscription: Subscription | None = None
@@ -51,7 +51,7 @@ class ConsumerLoop(Loop):
         self._is_held = False
         self._gauges = ConsumerGauges(self._bus, self._group, self._config)
         self._housekeeping = Housekeeping(
-            lambda: 0 if self._held() else purge_inbox(self._config),
+            lambda: 0 if self._held() else purge_inbox(self._config, mine),
             lambda: purge_dead_letters(self._config),
             lambda: purge_actions(self._config),
             bus_purge(self._bus, self._config),
@@ -123,8 +123,7 @@ class ConsumerLoop(Loop):
 
     def _subscribed(self) -> Subscription | None:
         if not self._is_registered:
-            types = self._inbox.types
-            self._bus.register(self._group, types, from_beginning=self._config.from_beginning)
+            register_all(self._bus, self._config)
             self._is_registered = True
         if self._subscription is None and self._inbox.types:
             bookmarks = Bookmarks(self._group, using=self._config.database)

@@ -12,6 +12,7 @@ from bandstand.errors import Conflict, NotFound
 from bandstand.events import actions, registry
 from bandstand.events._sql import Sql
 from bandstand.events.config import EventsConfig
+from bandstand.events.groups import groups
 from bandstand.events.models import EventAction, Pause, Replay
 
 __all__ = ["end_batches", "pause", "paused", "resume", "standing_by"]
@@ -70,10 +71,10 @@ def end_batches(using: str) -> None:
 
 
 def _known(name: str) -> str:
-    own = identity().name
-    ids = {name: each.id for each in registry.consumers() for name in (each.name, each.id)}
-    found = own if name == own else ids.get(name)
-    if found is None:
-        known = ", ".join([own, *(each.id for each in registry.consumers())])
-        raise NotFound(f"there is no consumer or group {name!r}; there are: {known}", consumer=name)
-    return found
+    own, sets = identity().name, [each.name for each in groups()]
+    known = {name: each.id for each in registry.consumers() for name in (each.name, each.id)}
+    known |= {name: each for each in sets for name in (each, each.removeprefix(f"{own}."))}
+    if name not in known:
+        there = ", ".join([*sets, *(each.id for each in registry.consumers())])
+        raise NotFound(f"there is no consumer or group {name!r}; there are: {there}", consumer=name)
+    return known[name]

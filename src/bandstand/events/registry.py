@@ -1,5 +1,6 @@
 """What this process publishes and consumes: filled while modules are imported, read by loops, checks and contracts."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +36,12 @@ class Consumer:
     handler: Callable[..., None]
     is_batch: bool = False
     reset: Callable[[], None] | None = None
+    group: str = ""
+
+    @property
+    def group_name(self) -> str:
+        """The group that reads the bus for it: the service's own, or `<service>.<group>`."""
+        return f"{identity().name}.{self.group}" if self.group else identity().name
 
     @property
     def id(self) -> str:
@@ -46,6 +53,8 @@ class Consumer:
         """The event types it takes: the one it reads, and older versions that upcasters lift to it."""
         return [self.event.event_name, *older_versions(self.event.event_name)]
 
+
+_GROUP = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 
 _declared: dict[str, list[type[Event]]] = defaultdict(list)
 _consumers: dict[str, Consumer] = {}
@@ -59,18 +68,33 @@ def declare(event: type[Event]) -> None:
 
 @overload
 def consumer(
-    event: type[E], *, name: str | None = None, batch: Literal[False] = False, reset: Callable[[], None] | None = None
+    event: type[E],
+    *,
+    name: str | None = None,
+    batch: Literal[False] = False,
+    reset: Callable[[], None] | None = None,
+    group: str = "",
 ) -> Callable[[Handler[E]], Handler[E]]: ...
 
 
 @overload
 def consumer(
-    event: type[E], *, name: str | None = None, batch: Literal[True], reset: Callable[[], None] | None = None
+    event: type[E],
+    *,
+    name: str | None = None,
+    batch: Literal[True],
+    reset: Callable[[], None] | None = None,
+    group: str = "",
 ) -> Callable[[BatchHandler[E]], BatchHandler[E]]: ...
 
 
 def consumer(
-    event: type[E], *, name: str | None = None, batch: bool = False, reset: Callable[[], None] | None = None
+    event: type[E],
+    *,
+    name: str | None = None,
+    batch: bool = False,
+    reset: Callable[[], None] | None = None,
+    group: str = "",
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a consumer of *event*: called once per event, inside one transaction with its inbox row.
 
@@ -78,10 +102,14 @@ def consumer(
     and becomes a dead letter after the configured number of attempts. With *batch* it gets a list of all (event,
     envelope) of one transaction, in order; if it raises, each comes again in a list of its own.
     *reset* empties the read model that this consumer keeps, alone or with others of the same reset, for a rebuild.
+    *group* gives it, and those of the same group, a place on the bus and a loop of their own, `<service>.<group>`.
     """
+    if group and (_GROUP.fullmatch(group) is None or group == "replay"):
+        raise ValueError(f"{group!r} is no name of a group: lower-case letters, digits, - and _, and not 'replay'")
 
     def register(handler: Callable[..., None]) -> Callable[..., None]:
-        found = Consumer(name=name or handler.__name__, event=event, handler=handler, is_batch=batch, reset=reset)
+        chosen = name or handler.__name__
+        found = Consumer(name=chosen, event=event, handler=handler, is_batch=batch, reset=reset, group=group)
         known = _consumers.get(found.name)
         if known is not None and _origin(known.handler) != _origin(handler):
             raise ValueError(f"two consumers are named {found.name!r}: {_origin(known.handler)} and {_origin(handler)}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from bandstand import clock
 from bandstand.config import identity, section
@@ -19,6 +20,7 @@ from bandstand.events import actions, registry
 from bandstand.events.backends import Bus, Delivery, Subscription, current_bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.envelope import Envelope, UnreadableEnvelope
+from bandstand.events.groups import Group, group_of, groups
 from bandstand.events.history import history
 from bandstand.events.inbox import Inbox
 from bandstand.events.models import DeadLetter, EventAction, InboxRow, Replay, WaitingRow
@@ -49,20 +51,22 @@ def read_model(name: str) -> list[Consumer]:
 
 
 def begin(names: Sequence[str], *, since: datetime | None = None, by: str = "") -> Replay:
-    """Note a replay for these consumers and let the service's reader stand by; `run` does it.
+    """Note a replay for these consumers and let the reader of their group stand by; `run` does it.
 
     Without *since* a consumer that has applied something gets only events within the inbox's retention: of older ones
-    nobody knows any more whether it applied them. Raises NotFound, NoHistory, and Conflict while another is under way.
+    nobody knows any more whether it applied them. Raises NotFound, NoHistory, and Conflict while another is under
+    way or where they belong to several groups.
     """
     config = section(EventsConfig)
     chosen = _chosen(names)
-    _leave_no_gap(config)
+    group = _group_of(chosen)
+    _leave_no_gap(group, config)
     ids = [each.id for each in chosen]
     applied = InboxRow.objects.using(config.database).filter(consumer__in=ids, applied_at__isnull=False)
     if since is None and applied.exists():
         since = clock.database_now(config.database) - config.inbox_retention * _SURELY_REMEMBERED
     with transaction.atomic(using=config.database):
-        return _note(chosen, since, by, config)
+        return _note(chosen, group, since=since, by=by)
 
 
 def begin_rebuild(name: str, *, by: str = "") -> Replay:
@@ -72,10 +76,11 @@ def begin_rebuild(name: str, *, by: str = "") -> Replay:
     """
     config = section(EventsConfig)
     chosen = read_model(name)
-    _leave_no_gap(config)
+    group = _group_of(chosen)
+    _leave_no_gap(group, config)
     ids = [each.id for each in chosen]
     with transaction.atomic(using=config.database):
-        noted = _note(chosen, None, by, config)
+        noted = _note(chosen, group, since=None, by=by)
         WaitingRow.objects.using(config.database).filter(consumer__in=ids).delete()
         for each in ids:
             letters = DeadLetter.objects.using(config.database).filter(consumer=each).exclude(state="replayed")
@@ -88,8 +93,10 @@ def begin_rebuild(name: str, *, by: str = "") -> Replay:
 
 
 def under_way() -> Replay | None:
-    """The replay that holds this service's reader, if there is one."""
-    return Replay.objects.using(section(EventsConfig).database).filter(pk=identity().name).first()
+    """The replay that holds the reader of one of this service's groups, if there is one."""
+    own = identity().name
+    held = Q(reader=own) | Q(reader__startswith=f"{own}.")
+    return Replay.objects.using(section(EventsConfig).database).filter(held).first()
 
 
 def run(tell: Callable[[Progress], None] = lambda _: None) -> Progress:
@@ -102,7 +109,7 @@ def run(tell: Callable[[Progress], None] = lambda _: None) -> Progress:
         raise NotFound("no replay was begun")
     known = {each.id: each for each in registry.consumers()}
     chosen = [known[id_] for id_ in json.loads(noted.consumers) if id_ in known]
-    bus, group = history(), _group_of(noted)
+    bus, group = history(), _temporary(noted)
     inbox = Inbox(chosen, section(EventsConfig), group=group)
     bus.register(group, inbox.types, from_beginning=True)
     subscription = bus.subscribe(group)
@@ -131,7 +138,7 @@ class _Course:
         self._bus = bus
         self._subscription = subscription
         self._inbox = inbox
-        self._group = _group_of(noted)
+        self._group = _temporary(noted)
         self._since = noted.since
         self._tell = tell
         self._read = 0
@@ -184,37 +191,46 @@ def _chosen(names: Sequence[str]) -> list[Consumer]:
     return [known[name] for name in names]
 
 
-def _leave_no_gap(config: EventsConfig) -> None:
-    """Have the bus hold for this service what is published from now on, where the history is read elsewhere.
+def _group_of(chosen: Sequence[Consumer]) -> Group:
+    """The group whose reader is to stand by. Raises Conflict where they are of several."""
+    known = groups()
+    found = {each.name: each for each in (group_of(one.id, known) for one in chosen)}
+    if len(found) > 1:
+        raise Conflict(f"they belong to several groups: {', '.join(found)}; replay one after the other")
+    return next(iter(found.values()))
+
+
+def _leave_no_gap(group: Group, config: EventsConfig) -> None:
+    """Have the bus hold for this group what is published from now on, where the history is read elsewhere.
 
     Raises NoHistory, BusUnavailable.
     """
     bus = current_bus()
     if history() is not bus:
-        types = {name for each in registry.consumers() for name in each.types}
-        bus.register(identity().name, types, from_beginning=config.from_beginning)
+        bus.register(group.name, group.types, from_beginning=config.from_beginning)
 
 
-def _note(chosen: Sequence[Consumer], since: datetime | None, by: str, config: EventsConfig) -> Replay:
-    end_batches(config.database)
+def _note(chosen: Sequence[Consumer], group: Group, *, since: datetime | None, by: str) -> Replay:
+    using = section(EventsConfig).database
+    end_batches(using)
     if under_way() is not None:
         raise Conflict("a replay is under way; finish it or give it up first", conflict="replay_under_way")
-    if identity().name in paused():
-        raise Conflict(f"{identity().name} is paused; resume it first", conflict="group_paused")
+    if group.name in paused():
+        raise Conflict(f"{group.name} is paused; resume it first", conflict="group_paused")
     ids = [each.id for each in chosen]
     actions.record([EventAction(action=EventAction.Kind.REPLAY, consumer=each) for each in ids], by=by)
-    return Replay.objects.using(config.database).create(
-        reader=identity().name,
+    return Replay.objects.using(using).create(
+        reader=group.name,
         consumers=json.dumps(ids),
         since=since,
-        started_at=clock.database_now(config.database),
+        started_at=clock.database_now(using),
     )
 
 
 def _end(bus: Bus, noted: Replay) -> None:
-    bus.register(_group_of(noted), (), from_beginning=True)
+    bus.register(_temporary(noted), (), from_beginning=True)
     noted.delete()
 
 
-def _group_of(noted: Replay) -> str:
+def _temporary(noted: Replay) -> str:
     return f"{noted.reader}.replay"

@@ -7,6 +7,7 @@ from bandstand import clock
 from bandstand.events._sql import Sql, as_time, marks
 from bandstand.events.backends import Bus
 from bandstand.events.config import EventsConfig
+from bandstand.events.groups import Group
 from bandstand.events.models import DeadLetter, EventAction
 
 __all__ = [
@@ -29,16 +30,19 @@ def purge_delivered(config: EventsConfig) -> int:
     return _purge(statement, "DELETE FROM bandstand_events_delivered WHERE id IN ({})", before, config)
 
 
-def purge_inbox(config: EventsConfig) -> int:
-    """Forget applied events older than the retention; what waits or is dead keeps its row.
+def purge_inbox(config: EventsConfig, group: Group) -> int:
+    """Forget events that *group* applied longer ago than the retention; what waits or is dead keeps its row.
 
     Only call it when the group has acknowledged all it applied before: see `ConsumerLoop`.
     """
     using = config.database
     sql = Sql(using)
     before = sql.time(clock.database_now(using) - config.inbox_retention)
+    ids = sorted(group.elsewhere) if group.elsewhere is not None else [each.id for each in group.consumers]
+    theirs = f" AND consumer {'NOT IN' if group.elsewhere is not None else 'IN'} ({marks(len(ids))})" if ids else ""
     old = sql.rows(
-        "SELECT consumer, event_id FROM bandstand_events_inbox WHERE applied_at < %s LIMIT %s", (before, _AT_ONCE)
+        f"SELECT consumer, event_id FROM bandstand_events_inbox WHERE applied_at < %s{theirs} LIMIT %s",  # noqa: S608 - marks
+        (before, *ids, _AT_ONCE),
     )
     if old:
         pairs = [value for consumer, event_id in old for value in (consumer, event_id)]

@@ -5,7 +5,7 @@ other consumers go on, and no event is ever requeued in a loop.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -16,11 +16,11 @@ from bandstand.database.texts import storable, traceback_of
 from bandstand.events._sql import Sql, marks
 from bandstand.events.backends import Message
 from bandstand.events.config import EventsConfig
+from bandstand.events.groups import Group
 from bandstand.events.handling import HandlerFailed, Job, Unusable, handle
 from bandstand.events.measures import dead_lettered, retried
 from bandstand.events.models import DeadLetter, WaitingRow
 from bandstand.events.pausing import standing_by
-from bandstand.events.registry import Consumer
 from bandstand.events.retrying import pause_after
 
 __all__ = ["Retries", "bury", "keys_waiting", "put_behind", "put_failed"]
@@ -86,10 +86,10 @@ def bury(row: WaitingRow, config: EventsConfig) -> None:
 
 
 class Retries:
-    """Runs waiting events when they are due. One process per consumer group does it."""
+    """Runs the waiting events of one group when they are due. One process per group does it."""
 
-    def __init__(self, consumers: Iterable[Consumer], config: EventsConfig, *, group: str) -> None:
-        self._consumers = {each.id: each for each in consumers}
+    def __init__(self, group: Group, config: EventsConfig) -> None:
+        self._consumers = {each.id: each for each in group.consumers}
         self._config = config
         self._group = group
         self._next: datetime | None = None
@@ -116,7 +116,7 @@ class Retries:
     def _heads(self) -> Sequence[WaitingRow]:
         sql = Sql(self._config.database)
         idle = standing_by(sql)
-        names = [name for (name,) in sql.rows(_NAMES) if name not in idle]
+        names = [name for (name,) in sql.rows(_NAMES) if self._group.owns(name) and name not in idle]
         rows = WaitingRow.objects.using(self._config.database)
         earlier = rows.filter(consumer=OuterRef("consumer"), subject=OuterRef("subject"), id__lt=OuterRef("id"))
         return list(rows.filter(~Exists(earlier), consumer__in=names).order_by("id")[: 10 * _AT_ONCE])
@@ -135,7 +135,7 @@ class Retries:
             retried.labels(row.consumer).inc()
         try:
             with transaction.atomic(using=self._config.database):
-                if not {row.consumer, self._group}.isdisjoint(standing_by(Sql(self._config.database))):
+                if not {row.consumer, self._group.name}.isdisjoint(standing_by(Sql(self._config.database))):
                     return False
                 if _reapply(job, self._config):
                     handle(job, using=self._config.database)

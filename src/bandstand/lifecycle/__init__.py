@@ -1,7 +1,7 @@
 """Start order, work loops, drain and stop. Nothing here runs before somebody calls `start_loops`."""
 
 from bandstand.lifecycle.draining import begin_drain, end_drain, is_draining
-from bandstand.lifecycle.loops import Loop, register_loop, registered_loops
+from bandstand.lifecycle.loops import Loop, register_loop, register_loop_family, registered_loops
 from bandstand.lifecycle.worker import Worker, name_thread, start_loops
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "is_draining",
     "name_thread",
     "register_loop",
+    "register_loop_family",
     "registered_loops",
     "start_loops",
 ]

@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from django.db import close_old_connections
 
 from bandstand import clock, context
 
-__all__ = ["Loop", "register_loop", "registered_loops"]
+__all__ = ["Loop", "register_loop", "register_loop_family", "registered_loops"]
 
 
 class Loop(ABC):
@@ -58,14 +58,21 @@ class Loop(ABC):
             close_old_connections()
 
 
-_factories: dict[str, Callable[[], Loop]] = {}
+Factories = Mapping[str, Callable[[], Loop]]
+
+_factories: dict[str, Callable[[], Factories]] = {}
 
 
 def register_loop(name: str, factory: Callable[[], Loop]) -> None:
     """Offer a loop under *name*; `AppConfig.ready` calls this. The factory runs only in the thread of a worker."""
-    _factories[name] = factory
+    _factories[name] = lambda: {name: factory}
+
+
+def register_loop_family(name: str, members: Callable[[], Factories]) -> None:
+    """Offer the loops that *members* returns by the time they are asked for: *name*, and others `<name>.<member>`."""
+    _factories[name] = members
 
 
 def registered_loops() -> MappingProxyType[str, Callable[[], Loop]]:
     """What `start_loops` can start, by name, in the order of registration."""
-    return MappingProxyType(_factories)
+    return MappingProxyType({name: make for members in _factories.values() for name, make in members().items()})

@@ -8,10 +8,11 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from bandstand import clock
-from bandstand.config import identity, section
+from bandstand.config import section
 from bandstand.events import pausing, registry
 from bandstand.events.backends import GroupReport, current_bus
 from bandstand.events.config import EventsConfig
+from bandstand.events.groups import groups
 from bandstand.events.models import DeadLetter, InboxRow, OutboxRow, WaitingRow
 from bandstand.events.operations.tailing import is_tail
 
@@ -60,7 +61,8 @@ class InboxCount:
 
 def lags() -> list[GroupLag]:
     """Every group of the bus but those of tails. Raises BusUnavailable."""
-    mine = {identity().name: inbox_counts()}
+    counts = inbox_counts()
+    mine = {group.name: [each for each in counts if group.owns(each.consumer)] for group in groups()}
     return [_lag(report, mine.get(report.name)) for report in current_bus().groups() if not is_tail(report.name)]
 
 
