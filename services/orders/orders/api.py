@@ -235,15 +235,8 @@ def _catalogue(product_ids: list[UUID]) -> dict[UUID, CatalogueProduct]:
     known = queries.catalogue(product_ids)
     missing = [product_id for product_id in product_ids if product_id not in known]
     for product_id in missing:
-        state = clients.product(product_id)
-        if state is None or not state.is_active:  # one is enough: a made-up order costs products one look
+        sold = clients.product(product_id)
+        if sold is None:  # one is enough: a made-up order costs products one look
             raise UnknownProduct("Some products are not in the catalogue.", product_ids=[str(product_id)])
-        shown = CatalogueProduct(
-            product_id=state.id,
-            sku=state.sku,
-            name=state.name,
-            price_minor=state.price.amount,
-            currency=state.price.currency,
-        )
-        fill([shown])
+        fill([sold])
     return queries.catalogue(product_ids) if missing else known

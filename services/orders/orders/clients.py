@@ -1,6 +1,6 @@
 """Calls to other services, one function for each. Never inside a transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -8,7 +8,9 @@ from uuid import UUID
 
 from bandstand.client import Reply, ServiceClient
 from bandstand.errors import ExternalServiceError, NotFound, ServiceUnavailable
+from bandstand.replicas import backfills
 from orders.config import orders_config
+from orders.models import CatalogueProduct
 
 T = TypeVar("T")
 
@@ -44,7 +46,22 @@ class ProductState:
     sku: str
     name: str
     price: Price
-    is_active: bool
+    is_active: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pagination:
+    """Where the list of products goes on."""
+
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductPage:
+    """Some of the products that are sold."""
+
+    results: list[ProductState]
+    pagination: Pagination
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +87,24 @@ def user(user_id: str) -> UserState:
     return _users.get(f"/internal/v1/users/{user_id}/", into=UserState, timeout=_QUICK).data
 
 
-def product(product_id: UUID) -> ProductState | None:
-    """The product as the catalogue shows it, or None."""
+def product(product_id: UUID) -> CatalogueProduct | None:
+    """The product as products sells it, or None."""
     try:
-        return _products.get(f"/api/v1/products/{product_id}/", into=ProductState, timeout=_QUICK).data
+        state = _products.get(f"/api/v1/products/{product_id}/", into=ProductState, timeout=_QUICK).data
     except NotFound:
         return None
+    return _sold(state) if state.is_active else None
+
+
+@backfills(CatalogueProduct)
+def every_product() -> Iterator[CatalogueProduct]:
+    """All products that are sold, a page at a time."""
+    cursor: str | None = ""
+    while cursor is not None:
+        params = {"cursor": cursor, "page_size": 100}
+        page = _products.get("/api/v1/products/", params=params, into=ProductPage, timeout=_QUICK).data
+        yield from map(_sold, page.results)
+        cursor = page.pagination.next_cursor
 
 
 def reserve(key: str, *, order_id: str, lines: Collection[ReservationLine], ttl: timedelta) -> None:
@@ -132,3 +161,13 @@ def _asked_once(reply: Reply[T]) -> T:
     if reply.status == 503:
         raise ServiceUnavailable(service_name=_payments.target)
     return reply.data
+
+
+def _sold(state: ProductState) -> CatalogueProduct:
+    return CatalogueProduct(
+        product_id=state.id,
+        sku=state.sku,
+        name=state.name,
+        price_minor=state.price.amount,
+        currency=state.price.currency,
+    )

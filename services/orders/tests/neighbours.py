@@ -17,6 +17,7 @@ DROPPED: Answer = (0, None)
 _ROUTES = {
     "user": re.compile(r"/internal/v1/users/([^/]+)/"),
     "product": re.compile(r"/api/v1/products/([^/]+)/"),
+    "products": re.compile(r"/api/v1/products/\?(.*)"),
     "reservation": re.compile(r"/internal/v1/reservations/([^/]+)/"),
     "commit": re.compile(r"/internal/v1/reservations/([^/]+)/commit/"),
     "payment": re.compile(r"/internal/v1/payments/([^/]+)/"),

@@ -1,4 +1,4 @@
-"""The replica of the catalogue, built from zero out of the history that products published."""
+"""The replica of the catalogue, built from what products published before, or shows."""
 
 import json
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
+from services.orders.tests.neighbours import Neighbours
 
 from bandstand.events.backends import Bus, Message, current_bus
 from bandstand.events.consuming import ConsumerLoop
@@ -97,3 +98,21 @@ def test_the_catalogue_is_rebuilt_from_zero_as_it_was(bus: Bus) -> None:
     bus.publish([message("product_updated", PRODUCTS[1], 2000, **state("new", 7))])
     consumed()
     assert CatalogueProduct.objects.get(product_id=PRODUCTS[1]).price_minor == 7
+
+
+def test_the_catalogue_is_filled_by_asking_products_page_by_page(bus: Bus, neighbours: Neighbours) -> None:
+    consumed()
+    first, second = (
+        {**state(f"P{n}", n), "id": str(each), "is_active": True} for n, each in enumerate(PRODUCTS[:2], 1)
+    )
+    neighbours.say(
+        "GET products",
+        (200, {"results": [first], "pagination": {"page_size": 100, "next_cursor": "more"}}),
+        (200, {"results": [second], "pagination": {"page_size": 100, "next_cursor": None}}),
+    )
+    call_command("replicas", "backfill", "catalogueproduct")
+    assert {row["sku"]: row["price_minor"] for row in catalogue()} == {"P1": 1, "P2": 2}
+    assert [asked.key for asked in neighbours.of("GET products")] == [
+        "cursor=&page_size=100",
+        "cursor=more&page_size=100",
+    ]
