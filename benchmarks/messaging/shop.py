@@ -71,8 +71,8 @@ def facts(number: int) -> dict[str, Any]:
     }
 
 
-def envelope(number: int) -> tuple[str, str]:
-    """The id of a new event and its envelope, as the relay hands it to a bus."""
+def envelope(number: int, *, sequence: int = 0) -> tuple[str, str]:
+    """The id of a new event and its envelope: as it lies in the outbox, and with a *sequence* as the relay sends it."""
     import msgspec
 
     from bandstand import clock
@@ -85,7 +85,7 @@ def envelope(number: int) -> tuple[str, str]:
         subject=str(number),
         time=clock.now(),
         data=msgspec.json.encode(facts(number)),
-        sequence=number + 1,
+        sequence=sequence,
         correlation_id="7f0c3a3e7bb14e0e9c1a0d4f3c1e2b5a",
         traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     )
