@@ -20,15 +20,15 @@ TEMPLATES = {
 }
 
 
-def configure(folder: str) -> None:
+def configure(folder: str, *apps: str, urls: str = __name__) -> None:
     """As `startproject` would have it."""
     contrib = ("admin", "auth", "contenttypes", "sessions", "messages")
     settings.configure(
         SECRET_KEY="a-key-for-tests-only",
-        ROOT_URLCONF=__name__,
+        ROOT_URLCONF=urls,
         USE_TZ=True,
         DEBUG=True,
-        INSTALLED_APPS=[*(f"django.contrib.{name}" for name in contrib), "bandstand.events"],
+        INSTALLED_APPS=[*(f"django.contrib.{name}" for name in contrib), "bandstand.events", *apps],
         MIDDLEWARE=[
             "django.contrib.sessions.middleware.SessionMiddleware",
             "django.contrib.auth.middleware.AuthenticationMiddleware",

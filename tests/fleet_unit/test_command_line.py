@@ -33,7 +33,8 @@ def test_every_verb_explains_itself_and_takes_a_data_folder(verb: str) -> None:
         return str(done.stdout)
 
     text = helped(verb)
-    children = [line.split()[0] for line in text.partition("Commands:")[2].splitlines() if line.strip()]
+    listed, _, _ = text.partition("Commands:")[2].partition("\n\n")
+    children = [line.split()[0] for line in listed.splitlines() if line.strip()]
     for shown in [helped(verb, child) for child in children] or [text]:
         assert "--data" in shown
 
@@ -126,6 +127,10 @@ def test_the_doctor_names_a_taken_port(shared_fleet: Fleet) -> None:
         (["events", "publish", "nobody.rang.v1", "--payload", "{}"], 3, "begins with no service"),
         (["events", "tail", "--since", "yesterday"], 2, "is no moment"),
         (["dlq", "show", "17"], 2, "`bandstand dlq list` shows them"),
+        (["dlq", "list"], 1, "no such table: bandstand_events_dead_letter; is it migrated?"),
+        (["tasks", "list", "orders"], 3, "orders runs no tasks"),
+        (["tasks", "list", "--state", "lost"], 2, "'successful'"),
+        (["tasks", "retry", "orders", "17"], 2, "not a valid UUID"),
         (["dlq", "replay"], 2, "choose them by a filter"),
         (["dlq", "discard", "orders", "--all", "019b76da-a800-7000-8000-000000000001"], 2, "choose them by a filter"),
     ],

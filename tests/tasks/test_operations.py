@@ -1,13 +1,18 @@
 """What failed stays visible until a person retries or discards it; the command, the admin and the checks."""
 
 import json
+import subprocess
+import sys
+import threading
 from io import StringIO
 from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections, transaction
 from django.test import override_settings
 
+from bandstand import clock
 from bandstand.errors import Conflict, NotFound
 from bandstand.tasks import operations
 from bandstand.tasks.checks import check_tasks
@@ -65,6 +70,48 @@ def test_a_task_that_has_succeeded_is_neither_retried_nor_discarded():
             act([rows().get().pk])
 
 
+def failures(number: int) -> None:
+    for _ in range(number):
+        jobs.note.enqueue()
+    rows().update(state="failed", finished_at=clock.now())
+
+
+@pytest.mark.parametrize(("action", "state"), [("retry", "ready"), ("discard", "discarded")])
+def test_all_are_closed_in_transactions_of_bounded_size(action, state, monkeypatch):
+    monkeypatch.setattr(operations, "_AT_ONCE", 2)
+    failures(5)
+    assert tell(action, "--all", "--task", "shop.tasks.other").startswith("0 ")
+    assert tell(action, "--all").startswith("5 ")
+    assert set(rows().values_list("state", flat=True)) == {state}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_what_somebody_else_deals_with_holds_up_nobody(database):
+    failures(3)
+    held, done = threading.Event(), threading.Event()
+
+    def deal_with_the_first():
+        with transaction.atomic(using=database):
+            rows().select_for_update().order_by("id").first()
+            held.set()
+            done.wait(20)
+        connections[database].close()
+
+    other = threading.Thread(target=deal_with_the_first)
+    other.start()
+    held.wait(20)
+    try:
+        assert operations.discard_all() == 2
+    finally:
+        done.set()
+        other.join()
+
+
+def test_a_number_that_is_none_is_said_in_a_sentence():
+    with pytest.raises(CommandError, match="'-1' is no number from 1 on"):
+        tell("list", "--limit=-1")
+
+
 def test_no_such_task_is_said_in_a_sentence():
     with pytest.raises(NotFound):
         operations.retry([uuid4()])
@@ -72,6 +119,13 @@ def test_no_such_task_is_said_in_a_sentence():
         tell("show", str(uuid4()))
     with pytest.raises(CommandError, match="by id, or say --all"):
         tell("retry")
+
+
+def test_who_may_only_look_gets_no_actions_in_the_admin(tmp_path):
+    command = [sys.executable, "-m", "tests.tasks.with_admin", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "onlooker: 200 failed, root: 200 ready"
 
 
 def test_checks_want_a_durable_backend_on_the_database_of_events():

@@ -17,9 +17,15 @@ __all__ = ["command"]
 
 _COLUMNS = ("service", "id", "state", "consumer", "type", "subject", "attempts", "reason")
 _WHERE = "[SERVICE] [ID]..."
+_EPILOG = """\b
+Examples:
+  bandstand dlq list --since 2h                      what died lately, in all services
+  bandstand dlq show 01a1fec3-3c86-74f9-bf16-34d0e46ff630
+  bandstand dlq edit 01a1fec3-3c86-74f9-bf16-34d0e46ff630 --set quantity=2 --dry-run
+  bandstand dlq replay orders --consumer orders.learn_product --note "the price is mended\""""
 
 
-@click.group("dlq")
+@click.group("dlq", epilog=_EPILOG)
 def command() -> None:
     """List, show, replay, edit or discard dead letters: events that a consumer could not apply.
 

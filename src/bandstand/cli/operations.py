@@ -8,10 +8,10 @@ import click
 
 from bandstand.cli.failures import Exit, Failure
 from bandstand.cli.options import Selection
-from bandstand.cli.services import manage
+from bandstand.cli.services import Done, manage
 from bandstand.clock import moment
 
-__all__ = ["MOMENT", "answers", "deed_options", "letter_filters", "option_words", "said_no"]
+__all__ = ["MOMENT", "answers", "deed_options", "exit_of", "letter_filters", "option_words", "said_no"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,9 +77,14 @@ def answers(selection: Selection, services: Sequence[str], *words: str) -> dict[
     found = {}
     for done in manage(selection, services, *words, "--json"):
         if done.status:
-            raise Failure(f"{done.service}: {said_no(done.errors)}", Exit(done.status))
+            raise Failure(f"{done.service}: {said_no(done.errors)}", exit_of(done))
         found[done.service] = json.loads(done.output)
     return found
+
+
+def exit_of(done: Done) -> Exit:
+    """How the verb ends when a service could not do it, killed ones included."""
+    return Exit(done.status) if done.status in set(Exit) else Exit.FAILED
 
 
 def said_no(errors: str) -> str:

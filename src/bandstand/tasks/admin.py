@@ -23,12 +23,12 @@ class TaskAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at ru
     ordering = ("-id",)
     actions = ("retry", "discard")
 
-    @admin.action(description="Retry: run again, with all attempts")
+    @admin.action(description="Retry: run again, with all attempts", permissions=["change"])
     def retry(self, request: HttpRequest, queryset: QuerySet[TaskRow]) -> None:
         """Make the chosen tasks ready."""
         self._do(request, queryset, operations.retry, "ready")
 
-    @admin.action(description="Discard: give up for good")
+    @admin.action(description="Discard: give up for good", permissions=["change"])
     def discard(self, request: HttpRequest, queryset: QuerySet[TaskRow]) -> None:
         """Give the chosen tasks up."""
         self._do(request, queryset, operations.discard, "discarded")

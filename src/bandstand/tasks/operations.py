@@ -13,11 +13,13 @@ from bandstand.events import wakeups
 from bandstand.tasks.config import TasksConfig
 from bandstand.tasks.models import TaskRow
 
-__all__ = ["discard", "listed", "retry", "show"]
+__all__ = ["discard", "discard_all", "listed", "retry", "retry_all", "show"]
 
 State = TaskRow.State
 _RETRIABLE = (State.FAILED, State.DISCARDED, State.WAITING)
 _DISCARDABLE = (State.FAILED, State.WAITING, State.READY)
+_AFRESH = {"state": State.READY, "next_at": None, "attempts": 0, "workers": "", "finished_at": None}
+_AT_ONCE = 500
 
 
 def listed(*, states: Collection[str] = (State.FAILED,), task: str | None = None, limit: int = 100) -> list[TaskRow]:
@@ -41,26 +43,64 @@ def retry(task_ids: Iterable[UUID]) -> int:
 
     Raises NotFound, and Conflict for a task that is running or has succeeded: then none is changed.
     """
-    number = _move(task_ids, _RETRIABLE, state=State.READY, next_at=None, attempts=0, workers="", finished_at=None)
-    for carrier in ("tasks", "celery"):
-        wakeups.wake(carrier)
+    number = _move(task_ids, _RETRIABLE, **_AFRESH)
+    _wake_workers()
+    return number
+
+
+def retry_all(*, task: str | None = None) -> int:
+    """Make every failed task ready, of one function or all, in transactions of bounded size; return how many.
+
+    Those that fail again meanwhile are not taken a second time, those that somebody else deals with not at all.
+    """
+    number = _move_all(task, **_AFRESH)
+    _wake_workers()
     return number
 
 
 def discard(task_ids: Iterable[UUID]) -> int:
     """Give up tasks that failed or have not begun; return how many. Raises as `retry` does."""
-    now = clock.database_now(_using())
-    return _move(task_ids, _DISCARDABLE, state=State.DISCARDED, next_at=None, finished_at=now, unique_key=None)
+    return _move(task_ids, _DISCARDABLE, **_given_up())
+
+
+def discard_all(*, task: str | None = None) -> int:
+    """Give up every failed task, of one function or all, as `retry_all` does; return how many."""
+    return _move_all(task, **_given_up())
 
 
 def _using() -> str:
     return section(TasksConfig).database
 
 
+def _given_up() -> dict[str, object]:
+    now = clock.database_now(_using())
+    return {"state": State.DISCARDED, "next_at": None, "finished_at": now, "unique_key": None}
+
+
+def _wake_workers() -> None:
+    for carrier in ("tasks", "celery"):
+        wakeups.wake(carrier)
+
+
+def _move_all(task: str | None, **values: object) -> int:
+    using, until, number = _using(), clock.database_now(_using()), 0
+    failed = TaskRow.objects.using(using).filter(state=State.FAILED, finished_at__lte=until)
+    if task:
+        failed = failed.filter(task=task)
+    while True:
+        with transaction.atomic(using=using):
+            chosen = failed.order_by("id").select_for_update(skip_locked=True).values_list("pk", flat=True)[:_AT_ONCE]
+            ids = list(chosen)
+            TaskRow.objects.using(using).filter(pk__in=ids).update(fence=F("fence") + 1, **values)
+        number += len(ids)
+        if len(ids) < _AT_ONCE:
+            return number
+
+
 def _move(task_ids: Iterable[UUID], allowed: Collection[str], **values: object) -> int:
     using, number = _using(), 0
     with transaction.atomic(using=using):
-        for task_id in task_ids:
+        for task_id in sorted(set(task_ids)):  # one order for everybody, else two at once could block each other
             rows = TaskRow.objects.using(using).filter(pk=task_id, state__in=allowed)
             if not rows.update(fence=F("fence") + 1, **values):
                 raise Conflict(f"the task {task_id} is {show(task_id).state}", conflict="task_state")

@@ -9,7 +9,15 @@ from bandstand.cli.events.tail import tail
 __all__ = ["command"]
 
 
-@click.group("events")
+_EPILOG = """\b
+Examples:
+  bandstand events tail --since 10m -f               what was published, and what comes
+  bandstand events lag                               how far behind every consumer group is
+  bandstand events outbox orders --state delivered --limit 5
+  bandstand events publish users.user_updated.v1 --payload - --dry-run < event.json"""
+
+
+@click.group("events", epilog=_EPILOG)
 def command() -> None:
     """Watch events, publish one by hand, see how far behind bus, outboxes and inboxes are."""
 

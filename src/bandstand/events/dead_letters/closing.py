@@ -38,7 +38,7 @@ def replay_all(which: Filter, *, by: str = "", note: str = "", progress: Progres
     """Replay every open dead letter that *which* fits and return how many.
 
     Each transaction takes at most 500, so that nothing else waits for long; *progress* is told the sum after each.
-    Those that die again meanwhile are not taken a second time.
+    Those that die again meanwhile are not taken a second time, those that somebody else deals with not at all.
     """
     return _all(which, partial(_replay, by=by, note=note), progress)
 
@@ -50,7 +50,8 @@ def discard_all(which: Filter, *, by: str = "", note: str = "", progress: Progre
 
 def _named(letter_ids: Iterable[UUID], close: Close) -> int:
     with transaction.atomic(using=database()):
-        letters = [locked(letter_id) for letter_id in dict.fromkeys(letter_ids)]
+        # In one order for everybody, else two at once could block each other.
+        letters = [locked(letter_id) for letter_id in sorted(set(letter_ids))]
         close(letters)
     return len(letters)
 
@@ -67,7 +68,7 @@ def _all(which: Filter, close: Close, progress: Progress | None) -> int:
 def _next(which: Filter, close: Close, until: datetime) -> int:
     with transaction.atomic(using=database()):
         open_ones = which.found().filter(state=DeadLetter.State.DEAD, died_at__lte=until)
-        letters = list(open_ones.select_for_update()[:_AT_ONCE])
+        letters = list(open_ones.select_for_update(skip_locked=True)[:_AT_ONCE])
         if letters:
             close(letters)
     return len(letters)

@@ -16,8 +16,13 @@ __all__ = ["assigned", "given_data", "in_editor"]
 
 
 def given_data(text: str) -> bytes:
-    """The data as it was given; `-` stands for standard input."""
-    return sys.stdin.buffer.read() if text == "-" else text.encode()
+    """The data as it was given; `-` stands for standard input. Raises ValidationFailed."""
+    data = sys.stdin.buffer.read() if text == "-" else text.encode(errors="surrogateescape")
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        raise ValidationFailed(f"the data is not in UTF-8: {error}") from error
+    return data
 
 
 def assigned(assignments: Sequence[str]) -> Callable[[DeadLetter, bytes], bytes]:

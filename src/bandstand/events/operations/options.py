@@ -11,7 +11,7 @@ from bandstand import clock
 from bandstand.events.dead_letters import Filter
 from bandstand.events.models import DeadLetter
 
-__all__ = ["add_deed", "add_filters", "filter_of", "moment"]
+__all__ = ["add_deed", "add_filters", "filter_of", "moment", "positive"]
 
 
 def moment(text: str) -> datetime:
@@ -20,6 +20,13 @@ def moment(text: str) -> datetime:
         return clock.moment(text)
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None
+
+
+def positive(text: str) -> int:
+    """A number of rows for argparse."""
+    if not text.isdecimal() or int(text) == 0:
+        raise ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 def add_filters(parser: CommandParser) -> None:

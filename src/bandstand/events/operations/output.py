@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import DatabaseError
 
 from bandstand.config import ConfigurationError
 from bandstand.errors import NotFound, ServiceError
@@ -31,6 +32,14 @@ def faults_as_errors() -> Iterator[None]:
         raise Error(error.message, returncode=NOT_FOUND) from error
     except (ServiceError, BusUnavailable, ConfigurationError) as error:
         raise Error(str(error)) from error
+    except DatabaseError as error:
+        what = str(error).partition("\n")[0]
+        hint = "; is it migrated? `manage.py migrate`, or `bandstand up`" if _is_table_missing(what) else ""
+        raise Error(f"the database cannot be used: {what}{hint}") from error
+
+
+def _is_table_missing(what: str) -> bool:
+    return "no such table" in what or ("relation" in what and "does not exist" in what)
 
 
 def as_json(document: Any) -> str:

@@ -5,6 +5,7 @@ import threading
 from datetime import timedelta
 
 from django.db import DatabaseError
+from kombu.exceptions import OperationalError
 
 from bandstand import context
 from bandstand.config import section
@@ -70,7 +71,7 @@ class HandoverLoop(Loop):
         return timedelta(0) if claims else config.safety_poll
 
     def _hand_over(self, claims: list[Claim]) -> None:
-        """Send each and wait for the broker's word; give back what it did not take. Raises OSError."""
+        """Send each and wait for the broker's word; give back the rest when it is out of reach. Raises OSError."""
         for at, claim in enumerate(claims):
             self.beat()
             try:
@@ -78,6 +79,8 @@ class HandoverLoop(Loop):
             except OSError:
                 store.release(claims[at:], attempts=0, using=self._config.database)
                 raise
+            except Exception:  # of this task or its queue only: it is handed over again after the broker's patience
+                log.exception("task.not_handed_over", extra={"task": claim.task, "task_id": str(claim.id)})
             crash_point("tasks.after_send")
 
 
@@ -94,5 +97,5 @@ def _send(claim: Claim) -> None:
                 retry=False,
                 ignore_result=not app.conf.result_backend,
             )
-        except app.connection_for_write().connection_errors as error:
+        except (OperationalError, *app.connection_for_write().connection_errors) as error:
             raise ConnectionError(str(error)) from error

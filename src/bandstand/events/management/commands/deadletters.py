@@ -12,7 +12,7 @@ from bandstand.events.dead_letters import Edit, Filter
 from bandstand.events.models import DeadLetter
 from bandstand.events.operations.changes import assigned, given_data, in_editor
 from bandstand.events.operations.letters import facts, report, summary
-from bandstand.events.operations.options import add_deed, add_filters, filter_of
+from bandstand.events.operations.options import add_deed, add_filters, filter_of, positive
 from bandstand.events.operations.output import Error, as_json, faults_as_errors
 
 _SHOWN = 20
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         listing = actions.add_parser("list", help="those nobody has dealt with, oldest first")
         add_filters(listing)
         listing.add_argument("--state", default="dead", choices=[*DeadLetter.State.values, "any"])
-        listing.add_argument("--limit", type=int, default=100)
+        listing.add_argument("--limit", type=positive, default=100, help="how many at most")
         listing.add_argument("--json", action="store_true")
         showing = actions.add_parser("show", help="one, with envelope, traceback and what was done with it")
         showing.add_argument("id", type=UUID)

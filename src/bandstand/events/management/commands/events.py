@@ -16,7 +16,7 @@ from bandstand.events.operations.by_hand import checked_event, forget_group, pub
 from bandstand.events.operations.changes import given_data
 from bandstand.events.operations.counting import inbox_counts, lags, outbox_counts
 from bandstand.events.operations.lines import Lines
-from bandstand.events.operations.options import add_deed, moment
+from bandstand.events.operations.options import add_deed, moment, positive
 from bandstand.events.operations.output import Error, as_json, duration, faults_as_errors, table
 from bandstand.events.operations.rows import outbox_rows, waiting_rows
 from bandstand.events.operations.tailing import watch
@@ -171,7 +171,7 @@ def _add_tail(parser: CommandParser) -> None:
     parser.add_argument("--subject", default="", help="only events about this")
     parser.add_argument("--since", type=moment, metavar="MOMENT", help="show what was published since: 10m, 2h, …")
     parser.add_argument("--follow", action="store_true", help="with --since: go on with what comes")
-    parser.add_argument("--limit", type=int, default=0, help="end after so many events")
+    parser.add_argument("--limit", type=positive, default=0, help="end after so many events")
     parser.add_argument("--json", action="store_true", help="one envelope per line")
 
 
@@ -179,7 +179,7 @@ def _add_listing(parser: CommandParser, states: list[str]) -> None:
     parser.add_argument("--rows", action="store_true", help="single rows instead of numbers; any filter implies it")
     parser.add_argument("--type", default="")
     parser.add_argument("--subject", default="")
-    parser.add_argument("--limit", type=int, default=50, help="how many rows at most")
+    parser.add_argument("--limit", type=positive, default=50, help="how many rows at most")
     if states:
         parser.add_argument("--state", default=states[0], choices=states)
     parser.add_argument("--json", action="store_true")

@@ -1,5 +1,6 @@
 """`manage.py replay`: hand history to consumers once more, or build their read model from zero."""
 
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -61,5 +62,9 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{whole}: emptied, then built from what the {source} still has (it may drop after {retention})"
         )
-        if asking and input("Go on? [y/N] ").strip().lower() != "y":
+        if not asking:
+            return
+        if not sys.stdin.isatty():
+            raise Error("say --yes; nobody can be asked without a terminal")
+        if input("Go on? [y/N] ").strip().lower() != "y":
             raise Error("nothing was done")

@@ -1,13 +1,15 @@
 """`manage.py tasks list|show|retry|discard`."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from bandstand.clock import rfc3339
-from bandstand.errors import ServiceError
+from bandstand.events.operations.options import positive
+from bandstand.events.operations.output import Error, faults_as_errors
 from bandstand.tasks import operations
 from bandstand.tasks.models import TaskRow
 
@@ -25,7 +27,7 @@ class Command(BaseCommand):
             "--state", action="append", choices=TaskRow.State.values, help="those in this state instead"
         )
         listing.add_argument("--task", help="only those of this function")
-        listing.add_argument("--limit", type=int, default=100)
+        listing.add_argument("--limit", type=positive, default=100, help="how many at most")
         listing.add_argument("--json", action="store_true")
         showing = actions.add_parser("show", help="one, with arguments and traceback")
         showing.add_argument("id", type=UUID)
@@ -37,11 +39,9 @@ class Command(BaseCommand):
             closing.add_argument("--task", help="with --all: only those of this function")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Do it; a fault is one sentence and exit status 1."""
-        try:
+        """Do it; a fault is one sentence and exit status 1, or 3 for what is not there."""
+        with faults_as_errors():
             getattr(self, f"_{options['action']}")(options)
-        except ServiceError as error:
-            raise CommandError(error.message) from error
 
     def _list(self, options: dict[str, Any]) -> None:
         states = options["state"] or [TaskRow.State.FAILED]
@@ -50,7 +50,8 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps([_facts(row) for row in rows]))
             return
         for row in rows:
-            self.stdout.write(f"{row.id}  {row.state}  {row.task}  {row.queue}  {row.attempts}  {row.reason}".rstrip())
+            reason = row.reason.partition("\n")[0]
+            self.stdout.write(f"{row.id}  {row.state}  {row.task}  {row.queue}  {row.attempts}  {reason}".rstrip())
         if not rows:
             self.stdout.write("no such tasks" if options["state"] else "no failed tasks")
 
@@ -64,18 +65,19 @@ class Command(BaseCommand):
             self.stdout.write(f"{name}: {value}")
 
     def _retry(self, options: dict[str, Any]) -> None:
-        self.stdout.write(f"{operations.retry(self._chosen(options))} ready")
+        number = self._close(options, operations.retry, operations.retry_all)
+        self.stdout.write(f"{number} ready")
 
     def _discard(self, options: dict[str, Any]) -> None:
-        self.stdout.write(f"{operations.discard(self._chosen(options))} discarded")
+        number = self._close(options, operations.discard, operations.discard_all)
+        self.stdout.write(f"{number} discarded")
 
-    def _chosen(self, options: dict[str, Any]) -> list[UUID]:
+    def _close(self, options: dict[str, Any], named: Callable[[list[UUID]], int], every: Callable[..., int]) -> int:
         if bool(options["id"]) == options["all"]:
-            raise CommandError("name the tasks by id, or say --all")
-        if not options["all"]:
-            ids: list[UUID] = options["id"]
-            return ids
-        return [row.id for row in operations.listed(task=options["task"], limit=10_000)]
+            raise Error("name the tasks by id, or say --all")
+        if options["task"] and not options["all"]:
+            raise Error("--task goes with --all")
+        return every(task=options["task"]) if options["all"] else named(options["id"])
 
 
 def _facts(row: TaskRow) -> dict[str, Any]:
