@@ -15,7 +15,7 @@ from tests.backends.sharing import SUBJECTS
 from tests.backends.steps import MADE, SOLD, fetch_until, message, take, taken
 from tests.events.theatre import Theatre
 
-pytest.importorskip("confluent_kafka", reason="the extra kafka is not installed")
+resuming = pytest.importorskip("bandstand.events.backends.kafka.resuming", reason="the extra kafka is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +139,17 @@ def test_a_reader_that_joins_begins_where_the_database_says_and_nothing_comes_tw
     assert sorted([*found[0], *found[1]]) == sorted(
         f"{subject}:{each}" for each in range(1, number + 1) for subject in SUBJECTS
     )
+
+
+@pytest.mark.parametrize(("position", "gaps"), [(4, [(4, 5)]), (5, []), (6, [])])
+def test_what_the_topic_has_dropped_and_the_database_lacks_is_said_aloud(caplog, position, gaps):
+    place = ("topic", 0)
+    bookmarks = resuming.Bookmarks(
+        lambda: {"topic/0@id": position}, incarnations={"topic": "id"}, oldest=lambda places: dict.fromkeys(places, 5)
+    )
+    starts = bookmarks.starts({place: None, ("topic", 1): None}, resuming.Registered(types=(MADE,), starts={}))
+    assert starts == {place: position, ("topic", 1): 0}
+    assert [(record.wanted, record.oldest) for record in caplog.records] == gaps
 
 
 @pytest.fixture

@@ -81,7 +81,11 @@ class KafkaBus(Bus):
         about = Group(
             group,
             registered=lambda: self._registered(group),
-            bookmarks=Bookmarks(self._cluster.incarnations(topics) if kept else {}, kept),
+            bookmarks=Bookmarks(
+                kept,
+                incarnations=self._cluster.incarnations(topics) if kept else {},
+                oldest=self._cluster.beginnings,
+            ),
             wake=lambda: self._waiters.wake(group),
         )
         subscription = KafkaSubscription(self._options, about, topics)

@@ -1,7 +1,8 @@
 """Where a subscription begins in a partition: where the group's own database says, or where Kafka does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
+from bandstand.events.backends.kafka.options import log
 from bandstand.events.backends.kafka.registry import Registered
 from bandstand.events.backends.kafka.tracking import Place
 
@@ -14,9 +15,16 @@ Kept = Callable[[], Mapping[str, int]]
 class Bookmarks:
     """Offsets under names that outlive the subscription, but not the topic: one made anew begins anew."""
 
-    def __init__(self, incarnations: Mapping[str, str], kept: Kept | None) -> None:
-        self._incarnations = incarnations
+    def __init__(
+        self,
+        kept: Kept | None,
+        *,
+        incarnations: Mapping[str, str],
+        oldest: Callable[[Collection[Place]], Mapping[Place, int]],
+    ) -> None:
         self._kept = kept
+        self._incarnations = incarnations
+        self._oldest = oldest
 
     def named(self, offsets: Mapping[Place, int]) -> dict[str, int]:
         """Offsets as the database keeps them; none where it keeps none."""
@@ -31,7 +39,15 @@ class Bookmarks:
         if self._kept is None:
             return {place: max(offset or 0, registered.start(place)) for place, offset in committed.items()}
         kept = self._kept()
+        self._warn_of_gaps({place: kept[name] for place in committed if (name := self._name(place)) in kept})
         return {place: max(kept.get(self._name(place), 0), registered.start(place)) for place in committed}
+
+    def _warn_of_gaps(self, wanted: Mapping[Place, int]) -> None:
+        """Say where the topic's retention has dropped what the database still lacks: the client begins behind it."""
+        for place, oldest in self._oldest(wanted).items():
+            if wanted[place] < oldest:
+                extra = {"topic": place[0], "partition": place[1], "wanted": wanted[place], "oldest": oldest}
+                log.error("kafka.events_gone", extra=extra)
 
     def _name(self, place: Place) -> str:
         topic, number = place
