@@ -27,7 +27,6 @@ _MAY_NOT_CREATE = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.POLICY_VIOLATION,
 }
-_NOTHING_TO_DELETE = {KafkaError.GROUP_ID_NOT_FOUND, KafkaError._UNSUPPORTED_FEATURE}  # noqa: SLF001
 
 
 class Cluster:
@@ -84,7 +83,12 @@ class Cluster:
             return {topic: str(_result(future).topic_id) for topic, future in asked.items()}
 
     def forget(self, group: str) -> None:
-        """Delete what the group committed. Raises BusUnavailable while a process reads for it."""
+        """Delete what the group committed. Raises BusUnavailable while a process reads for it.
+
+        Where the cluster knows no such request, it stays until it expires.
+        """
+        if not self._administers_groups():
+            return
         (future,) = (
             self._admin().delete_consumer_groups([self._options.group_id(group)], request_timeout=_SECONDS).values()
         )
@@ -92,7 +96,7 @@ class Cluster:
             _result(future)
         except KafkaException as error:
             cause = reported(error)
-            if cause is None or cause.code() not in _NOTHING_TO_DELETE:
+            if cause is None or cause.code() != KafkaError.GROUP_ID_NOT_FOUND:
                 raise unavailable(error) from error
 
     def close(self) -> None:
@@ -106,6 +110,16 @@ class Cluster:
             if self._client is None:
                 self._client = AdminClient(self._options.client())
             return self._client
+
+    def _administers_groups(self) -> bool:
+        """Ask for what any Kafka can do with groups.
+
+        To ask for the deletion itself would be the end of the process: librdkafka frees such a request twice where the
+        broker does not know it (confluent-kafka-python issue 1640).
+        """
+        with as_unavailable():
+            errors = _result(self._admin().list_consumer_groups(request_timeout=_SECONDS)).errors or ()
+        return all(each.code() != KafkaError._UNSUPPORTED_FEATURE for each in errors)  # noqa: SLF001
 
     def _create(self, topic: str, *, partitions: int, settings: Mapping[str, str]) -> None:
         wanted = NewTopic(
