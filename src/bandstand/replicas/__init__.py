@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from bandstand.replicas.backfilling import backfills
+from bandstand.replicas.caching import cached, invalidated_by
 from bandstand.replicas.readonly import ReplicaIsReadOnly
 
 if TYPE_CHECKING:
     from bandstand.replicas.applying import fill
     from bandstand.replicas.models import Replica
 
-__all__ = ["Replica", "ReplicaIsReadOnly", "backfills", "fill"]
+__all__ = ["Replica", "ReplicaIsReadOnly", "backfills", "cached", "fill", "invalidated_by"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,10 +18,11 @@ class ReplicasApp(AppConfig):
         from django.core.checks import register  # noqa: PLC0415 - models exist only now
 
         from bandstand.lifecycle import register_loop  # noqa: PLC0415
-        from bandstand.replicas.checks import check_retention  # noqa: PLC0415
+        from bandstand.replicas.checks import check_caches, check_retention  # noqa: PLC0415
         from bandstand.replicas.consuming import register_all  # noqa: PLC0415
         from bandstand.replicas.upkeep import UpkeepLoop  # noqa: PLC0415
 
         register_all()
         register(check_retention, "bandstand")
+        register(check_caches, "bandstand")
         register_loop(UpkeepLoop.name, UpkeepLoop)

@@ -5,19 +5,23 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
+from django.core.cache import caches
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name for it
 from django.db import router
 from django.db.models import BaseConstraint, UniqueConstraint
 
 from bandstand.config import section
 from bandstand.events.config import EventsConfig
+from bandstand.replicas.caching import cached_functions
 from bandstand.replicas.config import ReplicasConfig
 from bandstand.replicas.declaration import ABSENT, Declaration, declaration
 
 if TYPE_CHECKING:
     from bandstand.replicas.models import Replica
 
-__all__ = ["check_retention", "check_source"]
+__all__ = ["check_caches", "check_retention", "check_source"]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9_]*\.v[1-9][0-9]*")
 
@@ -31,6 +35,19 @@ def check_source(model: "type[Replica]") -> list[CheckMessage]:
             Error(f"{model.__name__} is a replica, but nothing keeps it.", hint=hint, obj=model, id="bandstand.E601")
         ]
     return [*_events(declared), *_columns(declared), *_paths(declared), *_places(declared)]
+
+
+def check_caches(**_: Any) -> list[CheckMessage]:
+    """An event invalidates an entry in one process, and all others see it."""
+    return [
+        Error(
+            f"{each.name} is cached where an invalidation reaches one process at most.",
+            hint=f"Give CACHES[{each.alias!r}] a backend that processes share: Redis, Memcached, the database, files.",
+            id="bandstand.E610",
+        )
+        for each in cached_functions()
+        if isinstance(caches[each.alias], LocMemCache | DummyCache)
+    ]
 
 
 def check_retention(**_: Any) -> list[CheckMessage]:
