@@ -11,6 +11,7 @@ def test_sqlite_paths_are_relative_with_three_and_absolute_with_four_slashes():
     assert database_from_url("sqlite:////var/lib/shop%20one.sqlite3")["NAME"] == "/var/lib/shop one.sqlite3"
 
 
+@pytest.mark.sqlite(reason="reads its pragmas")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 20_000)]

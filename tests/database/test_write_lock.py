@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection, connections, transaction
 from bandstand import clock
 from bandstand.database.sqlite.base import FairLock, _lock_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite(reason="PostgreSQL needs no such lock")]
 
 
 def together(count, work):

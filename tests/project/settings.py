@@ -1,5 +1,6 @@
 """Settings of the test project."""
 
+import os
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,8 +32,11 @@ INSTALLED_APPS = [
     *tasks.APPS,
     "tests.project",
 ]
+SERVER = os.environ.get("DATABASE_URL", "")  # `python -m tests` runs some of the tests a second time on PostgreSQL
 DATABASES = {
-    "default": {**database_from_url(f"sqlite:///{DATA}/project.sqlite3"), "TEST": {"NAME": str(DATA / "test.sqlite3")}}
+    "default": database_from_url(SERVER)
+    if SERVER
+    else {**database_from_url(f"sqlite:///{DATA}/project.sqlite3"), "TEST": {"NAME": str(DATA / "test.sqlite3")}}
 }
 TASKS = {
     "default": {"BACKEND": "bandstand.tasks.backend.DurableBackend", "QUEUES": []},

@@ -24,15 +24,15 @@ def main(folder: Path, points: list[str]) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.project.settings"
     django.setup()
     import_module("tests.sagas.stage")  # here, not in each child
-    template = folder / "template.sqlite3"
+    template = _make(folder)
     _use(template)
     call_command("migrate", verbosity=0)
-    connections.close_all()
+    _leave()
     facts = {}
     for number, point in enumerate(points):
         home = folder / str(number)
         home.mkdir()
-        shutil.copy(template, home / "service.sqlite3")
+        _use(_make(home, template=template))
         exit_status = _in_child(lambda home=home, point=point: _victim(home, point))
         refusals = ["refuse"] if ".reserve.undo." in point else []
         _in_child(lambda home=home, refusals=refusals: _successor(home, *refusals))
@@ -40,9 +40,29 @@ def main(folder: Path, points: list[str]) -> None:
     sys.stdout.write(json.dumps(facts))
 
 
-def _use(path: Path) -> None:
+def _make(home: Path, *, template: str = "") -> str:
+    """A database, empty or a copy of *template*: a file in *home*, or one on the server that the tests are run on."""
+    if connections["default"].vendor == "sqlite":
+        file = home / "service.sqlite3"
+        if template:
+            shutil.copy(template, file)
+        return str(file)
+    name = f"crash_{os.getpid()}_{home.name}"
+    with connections["default"]._nodb_cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template or 'template1'}")
+    return name
+
+
+def _use(database: str) -> None:
+    _leave()
+    connections["default"].settings_dict["NAME"] = database
+
+
+def _leave() -> None:
+    """Keep no connection: a template must have none, and a child may not share its parent's."""
     connections["default"].close()
-    connections["default"].settings_dict["NAME"] = str(path)
+    if connections["default"].vendor == "postgresql":
+        connections["default"].close_pool()
 
 
 def _in_child(work) -> int:
@@ -62,7 +82,6 @@ def _victim(home: Path, point: str) -> None:
     from tests.sagas.stage import Stage
 
     os.environ.update(BANDSTAND_CRASH_AT=point, BANDSTAND_DATA=str(home))
-    _use(home / "service.sqlite3")
     with _held() as held:
         stage = Stage(held, Participants(home / "participants.sqlite3"))
         if ".reserve.undo." in point:
@@ -77,7 +96,6 @@ def _successor(home: Path, *refusals: str) -> None:
     from tests.sagas.shop import Participants, order_history
     from tests.sagas.stage import Stage
 
-    _use(home / "service.sqlite3")
     last = SagaExecution.objects.first()
     with _held(last) as held:
         stage = Stage(held, Participants(home / "participants.sqlite3"))

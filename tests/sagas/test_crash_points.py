@@ -21,6 +21,7 @@ def aftermath(tmp_path_factory):
     return json.loads(done.stdout)
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("point", POINTS)
 def test_a_crash_here_changes_nothing_but_who_ends_the_saga(point, aftermath):
     facts = aftermath[point]

@@ -1,5 +1,6 @@
 """A process that dies between the claim and the answer leaves neither an effect nor a key that is blocked for ever."""
 
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -45,7 +46,7 @@ Client().post("/orders/", "{}", "application/json", headers=%r)
 def die(moment: str) -> None:
     name = str(connection.settings_dict["NAME"])
     command = [sys.executable, "-c", DYING % HEADERS, name, moment]
-    environment = {"DJANGO_SETTINGS_MODULE": "tests.project.settings", "PYTHONPATH": "."}
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.project.settings", "PYTHONPATH": "."}
     assert subprocess.run(command, env=environment, check=False).returncode == -9
 
 
