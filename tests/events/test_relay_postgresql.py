@@ -81,6 +81,24 @@ def test_rows_are_moved_by_one_statement(postgres_stage):
     assert DeliveredRow.objects.using(ALIAS).count() == 2
 
 
+def test_a_first_backlog_is_read_in_order_instead_of_sorted_for_every_batch(postgres_stage):
+    """An empty table has no statistics, and PostgreSQL expects few live rows in one that it knows nothing about."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO bandstand_events_outbox (event_id, type, subject, envelope, created_at)"
+            " SELECT gen_random_uuid(), 'project.thing_made.v1', n::text, '{}', now() FROM generate_series(1, 5000) n"
+        )
+    moving = Relay(Broker(), postgres_stage.config)
+    moving.run_once()
+    with CaptureQueriesContext(connections[ALIAS]) as queries:
+        moving.run_once()
+    claim = next(query["sql"] for query in queries if "ORDER BY id LIMIT" in query["sql"])
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(f"EXPLAIN {claim.replace('%', '%%')}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Sort" not in plan, plan
+
+
 def test_no_transaction_is_open_while_the_broker_is_asked(postgres_stage, postgres_url):
     announce("a", "b")
     seen = []

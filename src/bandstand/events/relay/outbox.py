@@ -32,6 +32,9 @@ _COPY_CHOSEN = _COPY.format("bandstand_events_outbox WHERE id IN ({})")
 _DELETE = "DELETE FROM bandstand_events_outbox WHERE id IN ({})"
 _GONE = "DELETE FROM bandstand_events_outbox WHERE id = ANY(%s) RETURNING id, event_id, type, subject, created_at"
 _MOVE = f"WITH gone AS ({_GONE}) {_COPY.format('gone')}"
+# A table that is nearly always empty has no statistics, and without them PostgreSQL takes live rows for rare: it would
+# sort the whole of a backlog for every batch. Once it has seen some rows it remembers what they are like.
+_ANALYZE = "ANALYZE (SKIP_LOCKED) bandstand_events_outbox"
 _REFUSE = """
     UPDATE bandstand_events_outbox SET attempts = %s, next_at = %s, dead_at = %s, reason = %s WHERE id = %s"""
 
@@ -63,6 +66,7 @@ class Outbox:
         self._statement = _PENDING.format(partition.condition)
         self._low_water = LowWater(self._using, partition) if self._is_postgresql else None
         self._highest = 0
+        self._is_known = not self._is_postgresql
 
     def pending(self, limit: int, *, without: Collection[int]) -> list[Row]:
         """The oldest live rows but *without* those; none of a subject whose refused event is not due yet."""
@@ -74,6 +78,9 @@ class Outbox:
         rows = sql.rows(self._statement, (above, now, limit + len(without)))
         if rows:
             self._highest = max(self._highest, rows[-1][0])
+        if len(rows) >= limit and not self._is_known:
+            sql.change(_ANALYZE)
+            self._is_known = True
         known = set(without)
         return [Row(row[0], str(as_uuid(row[1])), *row[2:]) for row in rows if row[0] not in known]
 
