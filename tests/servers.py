@@ -1,6 +1,7 @@
 """Servers that come from the system's packages, which not every machine has."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,21 @@ def rabbitmq_knows_its_queues(folder: Path) -> bool:
         if not all(known.count(member) >= 2 for member in members):
             return False
     return True
+
+
+def rabbitmqctl(folder: Path, *words: str) -> None:
+    """Have the RabbitMQ engine of *folder* do something, by the tool that comes with it."""
+    home = f"HOME={folder / 'data'}"
+    (server, *_) = [found for found in map(_environment, Path("/proc").glob("[0-9]*")) if home in found]
+    kept = ("ERL_EPMD_PORT=", "HOME=", "PATH=", "RABBITMQ_CONF_ENV_FILE=")
+    environment = dict(each.split("=", 1) for each in server if each.startswith(kept))
+    tool = ENGINES["rabbitmq"].binary().with_name("rabbitmqctl")
+    command = [str(tool), "-n", "bandstand@localhost", *words]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def _environment(process: Path) -> list[str]:
+    try:
+        return (process / "environ").read_text(errors="replace").split("\0")
+    except OSError:  # of another user, or just gone
+        return []

@@ -6,7 +6,7 @@ import pytest
 
 from bandstand import clock
 from bandstand.testing.engines import RunningEngine
-from tests.backends.suite import BusSuite, Restarts, SingleReader
+from tests.backends.suite import BusSuite, History, Restarts, SingleReader
 from tests.servers import rabbitmq_knows_its_queues, skip_where_absent
 
 skip_where_absent("rabbitmq")
@@ -36,7 +36,7 @@ def shared(tmp_path_factory):
         yield engine
 
 
-class TestRabbitBus(BusSuite, SingleReader):
+class TestRabbitBus(BusSuite, SingleReader, History):
     """One server, and a prefix for each test."""
 
     @pytest.fixture

@@ -48,14 +48,10 @@ def operator(server):
 
 
 class TestPublishing:
-    def test_an_event_that_nobody_listens_to_is_accepted_and_can_be_seen(self, bus, operator, prefix):
+    def test_an_event_that_reaches_no_queue_is_not_accepted_until_there_is_one_again(self, bus, operator, prefix):
         sent = message("a", 1)
         assert bus.publish([sent]).accepted == {sent.event_id}
-        assert operator.basic_get(f"{prefix}.unrouted", no_ack=True).body == b"a:1"
-
-    def test_an_event_that_reaches_no_queue_is_not_accepted_until_there_is_one_again(self, bus, operator, prefix):
-        bus.publish([message("a", 1)])
-        operator.queue_delete(f"{prefix}.unrouted")
+        operator.queue_delete(f"{prefix}.history")
         with pytest.raises(BusUnavailable, match=r"nothing takes 'shop\.thing_made\.v1'"):
             bus.publish([message("a", 2)])
         assert bus.publish([message("a", 3)]).accepted
@@ -141,7 +137,7 @@ class TestReading:
         assert again(lambda: lags(bus)[0] <= 8)
         bus.close()
 
-    def test_a_queue_that_is_deleted_ends_its_reader_and_is_made_anew(self, bus, operator, prefix):
+    def test_a_queue_that_is_deleted_ends_its_reader_and_is_made_anew_from_the_history(self, bus, operator, prefix):
         bus.register("readers", [MADE], from_beginning=True)
         bus.publish([message("a", 1)])
         subscription = subscribed(bus, "readers")
@@ -153,7 +149,7 @@ class TestReading:
             bus.subscribe("readers")
         bus.register("readers", [MADE], from_beginning=True)
         bus.publish([message("a", 2)])
-        assert taken(again(lambda: bus.subscribe("readers")), 1) == ["a:2"]
+        assert taken(again(lambda: bus.subscribe("readers")), 2) == ["a:1", "a:2"]
 
 
 class TestRegistering:
@@ -184,6 +180,58 @@ class TestRegistering:
             operator.queue_declare(f"{prefix}.group.retired", passive=True)
 
 
+class TestHistory:
+    def test_a_late_group_misses_nothing_and_keeps_order_while_publishing_goes_on(self, url, bus):
+        subjects = [f"subject-{number}" for number in range(5)]
+        bus.publish([message(subject, number) for number in range(40) for subject in subjects])
+        actors = [run("publish", url, MADE, subject, "300") for subject in ("x", "y")]
+        assert [actor.stdout.readline() for actor in actors] == ["x:0\n", "y:0\n"]
+        bus.register("late", [MADE], from_beginning=True)
+        subscription = subscribed(bus, "late")
+        found: list[str] = []
+        for actor in actors:
+            while actor.poll() is None:
+                found += _read(subscription)
+            actor.communicate()
+        while lags(bus) != [0]:
+            found += _read(subscription)
+            subscription.flush()
+        once = list(dict.fromkeys(found))
+        for subject, count in [*((subject, 40) for subject in subjects), ("x", 300), ("y", 300)]:
+            mine = [body for body in once if body.startswith(f"{subject}:")]
+            assert mine == [f"{subject}:{number}" for number in range(count)]
+
+    def test_a_reader_goes_on_in_the_history_where_it_had_acknowledged(self, bus):
+        bus.publish([message("a", number) for number in range(10)])
+        bus.register("late", [MADE], from_beginning=True)
+        first = subscribed(bus, "late")
+        first.ack(take(first, 4)[-1].position)
+        assert lags(bus)[0] >= 10
+        first.close()
+        assert taken(subscribed(bus, "late"), 6) == [f"a:{number}" for number in range(4, 10)]
+
+    def test_foreign_events_of_the_history_are_passed_over_however_many_they_are(self, url):
+        bus = open_bus(f"{url}&prefetch=20")
+        bus.publish([message("a", number, type_=SOLD) for number in range(200)])
+        bus.publish([message("a", 200)])
+        bus.register("late", [MADE], from_beginning=True)
+        subscription = subscribed(bus, "late")
+        (delivery,) = take(subscription, 1)
+        assert delivery.message.body == "a:200"
+        subscription.ack(delivery.position)
+        deadline = clock.monotonic() + 20
+        while lags(bus) != [0]:
+            assert clock.monotonic() < deadline
+            assert subscription.fetch(10) == []
+            subscription.flush()
+        bus.close()
+
+    def test_a_group_that_wants_no_history_gets_none(self, bus):
+        bus.publish([message("a", 1)])
+        bus.register("fresh", [MADE], from_beginning=False)
+        assert lags(bus) == [0]
+
+
 class TestSettings:
     def test_a_server_that_is_as_it_should_be_raises_no_doubts(self, bus):
         bus.register("readers", [MADE], from_beginning=True)
@@ -201,6 +249,7 @@ class TestSettings:
             ("amqp:///", "names no server"),
             ("amqp://host/?prefetch=0", "prefetch='0' is no usable number"),
             ("amqp://host/?prefix=a%20b", "cannot begin a queue's name"),
+            ("amqp://host/?history_age=soon", "history_age='soon' is no age"),
             ("amqp://host/?speed=1", "the option 'speed' is unknown"),
             ("amqp://host/?ssl_ca_certs=/ca.pem", "certificates belong to amqps://"),
         ],
@@ -221,3 +270,10 @@ class TestSettings:
 def _publish_again_and_again(bus):
     for number in range(200):
         bus.publish([message("a", number)])
+
+
+def _read(subscription):
+    deliveries = subscription.fetch(100)
+    if deliveries:
+        subscription.ack(deliveries[-1].position)
+    return [delivery.message.body for delivery in deliveries]

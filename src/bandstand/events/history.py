@@ -24,7 +24,7 @@ from bandstand.events.config import EventsConfig
 
 __all__ = ["NoHistory", "Publisher", "Recorder", "event_store", "history", "history_url", "publisher", "store_problem"]
 
-_KEEPING = "embedded://, redis:// or kafka://"
+_KEEPING = "embedded://, redis://, kafka:// or amqp://"
 
 
 class NoHistory(BusinessRuleViolated):

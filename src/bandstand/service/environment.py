@@ -28,7 +28,7 @@ class ServiceEnvironment:
     database_url: str = setting("", variable="DATABASE_URL", text="sqlite:////path or postgres://user:pw@host/name")
     bus_url: str = setting("", variable="BUS_URL", text="the event bus; embedded:////path for the built-in one")
     event_store: str = setting(
-        "", variable="EVENT_STORE", text="a second bus that keeps what a bus like RabbitMQ forgets"
+        "", variable="EVENT_STORE", text="a second bus that keeps events for longer than the bus"
     )
     celery_broker_url: Secret = setting(
         Secret(""), variable="CELERY_BROKER_URL", text="let Celery run this service's tasks, over this broker"

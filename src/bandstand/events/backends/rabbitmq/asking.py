@@ -4,7 +4,7 @@ RabbitMQ tells only its management plugin how many messages a consumer holds. So
 the exclusive queue that makes it the reader; where nobody reads, the question comes back.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import amqp
 from amqp.spec import Basic
@@ -13,7 +13,7 @@ from bandstand import clock
 from bandstand.events.backends.rabbitmq.connecting import ANSWER_SECONDS, unavailable
 from bandstand.events.backends.rabbitmq.options import Options
 
-__all__ = ["answer", "held"]
+__all__ = ["answer", "held", "questions"]
 
 _REPLIES = "amq.rabbitmq.reply-to"
 _AGAIN_SECONDS = 1.0
@@ -30,10 +30,17 @@ def held(connection: amqp.Connection, options: Options, groups: Collection[str])
     return answers
 
 
-def answer(channel: amqp.Channel, question: amqp.Message, count: int) -> None:
+def questions(connection: amqp.Connection, options: Options, group: str, ask: Callable[[amqp.Message], None]) -> None:
+    """Have the questions that come to the reader of *group*, which this connection is, handed to *ask*."""
+    connection.channel().basic_consume(options.reader(group), callback=ask, no_ack=True)
+
+
+def answer(connection: amqp.Connection, _: Options, *, question: amqp.Message, count: int) -> None:
     """Tell whoever asked how many events this reader holds."""
     reply = amqp.Message(str(count), correlation_id=question.properties["correlation_id"])
+    channel = connection.channel()
     channel.send_method(Basic.Publish, "Bssbb", (0, "", question.properties["reply_to"], False, False), reply)
+    channel.close()
 
 
 def _asked(connection: amqp.Connection, readers: dict[str, str]) -> dict[str, int]:

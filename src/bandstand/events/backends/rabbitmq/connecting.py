@@ -10,7 +10,7 @@ import amqp
 from bandstand.events.backends.base import BusUnavailable
 from bandstand.events.backends.rabbitmq.options import Options
 
-__all__ = ["FAILURES", "Link", "connected", "drop", "reaching", "tend", "unavailable"]
+__all__ = ["FAILURES", "Blocked", "Link", "connected", "drop", "reaching", "tend", "unavailable"]
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +18,10 @@ ANSWER_SECONDS = 5.0
 _NEWS_SECONDS = 0.001
 
 FAILURES = (amqp.AMQPError, OSError)
+
+
+class Blocked(BusUnavailable):
+    """The server is short of memory or disk: it reads nothing more from a connection that has published."""
 
 
 def unavailable(error: object) -> BusUnavailable:
@@ -102,6 +106,7 @@ class Link:
     def _opened(self) -> amqp.Connection:
         if self._connection is None:
             connection = self._connection = connected(self._options, purpose=self._purpose)
+            connection.on_blocked = _blocked
             self._prepare(connection)
             self._stop = threading.Event()
             keeper = threading.Thread(
@@ -139,3 +144,7 @@ def _connection(options: Options, node: str, purpose: str) -> amqp.Connection:
         heartbeat=options.heartbeat,
         client_properties={"connection_name": f"bandstand {purpose}"},
     )
+
+
+def _blocked(reason: str) -> None:
+    raise Blocked(f"RabbitMQ is short of memory or disk and takes no messages: {reason}")

@@ -1,4 +1,4 @@
-"""What exists on the server: an exchange, a quorum queue per group, and queues for what nobody takes."""
+"""What exists on the server: an exchange, a quorum queue per group, a stream for all, and a queue for dead letters."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ Arguments = Mapping[str, object]
 
 _ABSENT = "NOT_FOUND - no "
 _QUORUM = {"x-queue-type": "quorum"}
-_UNROUTED_KEPT = 1_000
+_SEGMENT_BYTES = 100_000_000
 _LOCK_PAUSE_SECONDS = 0.02
 
 
@@ -36,22 +36,24 @@ def lay_out(connection: amqp.Connection, options: Options) -> bool:
     """Make everything exist that is not a group's; return whether the exchange was new, which then has no bindings."""
     for name, arguments in fixed_queues(options).items():
         ensure(connection, name, arguments)
+    is_new = not _is_exchange(connection, options.exchange)
     with _channel(connection) as channel:
-        channel.exchange_declare(options.unrouted, "fanout", durable=True, auto_delete=False)
-        channel.queue_bind(options.unrouted, options.unrouted)
-    if _is_exchange(connection, options.exchange):
-        return False
-    with _channel(connection) as channel:
-        otherwise = {"alternate-exchange": options.unrouted}
-        channel.exchange_declare(options.exchange, "topic", durable=True, auto_delete=False, arguments=otherwise)
-    return True
+        if is_new:
+            channel.exchange_declare(options.exchange, "topic", durable=True, auto_delete=False)
+        channel.queue_bind(options.history, options.exchange, "#")
+    return is_new
 
 
 def fixed_queues(options: Options) -> dict[str, Arguments]:
     """The queues of the bus itself."""
     return {
         options.dead: _QUORUM,
-        options.unrouted: {**_QUORUM, "x-max-length": _UNROUTED_KEPT, "x-overflow": "drop-head"},
+        options.history: {
+            "x-queue-type": "stream",
+            "x-max-age": options.history_age,
+            "x-max-length-bytes": options.history_bytes,
+            "x-stream-max-segment-size-bytes": _SEGMENT_BYTES,
+        },
     }
 
 

@@ -11,7 +11,8 @@ __all__ = ["Options"]
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _EXPECTED = "amqp[s]://[user:password@]host:port,host:port/vhost?prefix=bandstand"
 _PORTS = {"amqp": 5672, "amqps": 5671}
-_NUMBERS = ("delivery_limit", "heartbeat", "prefetch")
+_AGE = re.compile(r"[1-9]\d{0,5}[YMDhms]")
+_NUMBERS = ("delivery_limit", "heartbeat", "history_bytes", "prefetch")
 _TLS = {"ssl_ca_certs": "ca_certs", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile"}
 
 
@@ -31,6 +32,10 @@ class Options:
     """How many events a reader holds that are not acknowledged."""
     delivery_limit: int = 100_000
     """How often an event is handed to a reader that loses it again, before the server sets it aside."""
+    history_age: str = "7D"
+    """How long events can be read by groups that come later; the server goes by whole segments of 100 MB."""
+    history_bytes: int = 10_000_000_000
+    """How many bytes of them it keeps at most."""
     tls: dict[str, str] | None = None
 
     @classmethod
@@ -47,6 +52,9 @@ class Options:
         prefix = given.pop("prefix", cls.prefix)
         if _NAME.fullmatch(prefix) is None:
             problems.append(f"the prefix {prefix!r} cannot begin a queue's name")
+        age = given.pop("history_age", cls.history_age)
+        if _AGE.fullmatch(age) is None:
+            problems.append(f"history_age={age!r} is no age such as 7D or 12h")
         problems += [f"the option {name!r} is unknown" for name in given]
         if problems:
             raise ConfigurationError(
@@ -57,6 +65,7 @@ class Options:
             nodes=tuple(_with_port(node, _PORTS[parts.scheme]) for node in netloc.split(",")),
             vhost=unquote(parts.path[1:]) or cls.vhost,
             prefix=prefix,
+            history_age=age,
             tls=tls if parts.scheme == "amqps" else None,
             user=user,
             password=password,
@@ -69,9 +78,9 @@ class Options:
         return f"{self.prefix}.events"
 
     @property
-    def unrouted(self) -> str:
-        """The exchange and the queue of what no group listens to."""
-        return f"{self.prefix}.unrouted"
+    def history(self) -> str:
+        """The stream of all events."""
+        return f"{self.prefix}.history"
 
     @property
     def dead(self) -> str:
@@ -98,7 +107,7 @@ class Options:
 
 
 def _number(text: str, name: str, problems: list[str]) -> int:
-    if re.fullmatch(r"[1-9]\d{0,8}", text):
+    if re.fullmatch(r"[1-9]\d{0,14}", text):
         return int(text)
     problems.append(f"{name}={text!r} is no usable number")
     return 1

@@ -1,21 +1,29 @@
-"""Reading for a group: a thread that owns the connection, keeps its heartbeats and a bounded buffer."""
+"""Reading for a group: a thread that owns the connection and keeps its heartbeats, whatever the handlers do."""
 
 import logging
 import select
 import socket
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 import amqp
 
-from bandstand.events.backends.base import BusUnavailable, Delivery, Message, Subscription
-from bandstand.events.backends.rabbitmq.asking import answer
-from bandstand.events.backends.rabbitmq.connecting import ANSWER_SECONDS, FAILURES, drop, unavailable
+from bandstand.events.backends.base import BusUnavailable, Delivery, Subscription
+from bandstand.events.backends.rabbitmq import registry
+from bandstand.events.backends.rabbitmq.asking import answer, questions
+from bandstand.events.backends.rabbitmq.buffer import Buffer
+from bandstand.events.backends.rabbitmq.connecting import ANSWER_SECONDS, FAILURES, Link, drop, unavailable
+from bandstand.events.backends.rabbitmq.history import mark
 from bandstand.events.backends.rabbitmq.options import Options
+from bandstand.events.backends.rabbitmq.registry import Registered
+from bandstand.events.backends.rabbitmq.source import Source
 
-__all__ = ["RabbitSubscription"]
+__all__ = ["Group", "RabbitSubscription"]
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -24,69 +32,86 @@ _AT_ONCE = 200
 _LEAVE_SECONDS = 10.0
 
 
+class Group:
+    """What a subscription needs of its bus: what is registered, how to wake its reader, and a way to tell things."""
+
+    def __init__(self, name: str, *, registered: Registered, wake: Callable[[], None], telling: Link) -> None:
+        self.name = name
+        self.registered = registered
+        self.wake = wake
+        self.telling = telling
+
+
 class RabbitSubscription(Subscription):
     """The one reader of a group, on a connection that holds the group's exclusive queue.
 
-    Only the thread uses the connection, so heartbeats go on while handlers work. A position is a delivery tag. Nothing
-    is asked for before the first `fetch`: whoever cannot work hands nothing back, which the server would count.
+    Only the thread uses the connection. It publishes nothing there: a server short of memory would stop reading from
+    it, acknowledgements included. Nothing is asked for before the first `fetch`: whoever cannot work hands nothing
+    back, which the server would count.
     """
 
-    def __init__(self, connection: amqp.Connection, options: Options, group: str, *, wake: Callable[[], None]) -> None:
+    def __init__(self, connection: amqp.Connection, options: Options, group: Group) -> None:
         self._connection = connection
         self._options = options
         self._group = group
-        self._wake = wake
+        self._buffer = Buffer(group.registered.place)
+        self._place = group.registered.place
+        self._source: Source | None = None
         self._changed = threading.Condition()
-        self._waiting: deque[Delivery] = deque()
-        self._received = self._handed = self._acked = self._sent = self._settled = self._to_settle = 0
-        self._window = 0
-        self._consumer = ""
+        self._sent = self._settled = self._to_settle = 0
         self._is_wanted = self._is_stopping = False
         self._failure: BusUnavailable | None = None
-        self._channel: amqp.Channel | None = None
         self._bell = _Bell()
-        self._thread = threading.Thread(target=self._run, name=f"rabbitmq-{group}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"rabbitmq-{group.name}", daemon=True)
         self._thread.start()
 
     def fetch(self, limit: int) -> list[Delivery]:
         """Take from the buffer. Raises BusUnavailable once the connection is lost."""
-        with self._changed:
-            self._raise_failure()
-            if not self._is_wanted:
-                self._is_wanted = True
-                self._bell.ring()
-            found = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
-            if found:
-                self._handed = found[-1].position
-            elif self._received:
-                self._bell.ring()
-            return found
+        self._raise_failure()
+        found = self._buffer.hand_out(limit)
+        if not found and (not self._is_wanted or self._is_window_full()):
+            self._is_wanted = True
+            self._bell.ring()
+        return found
+
+    @property
+    def group(self) -> str:
+        """What it reads for."""
+        return self._group.name
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is the reader still."""
+        return self._failure is None
+
+    @property
+    def holding(self) -> int:
+        """How many events the server has sent and not taken back as done."""
+        return self._buffer.received - self._sent
 
     def ack(self, position: int) -> None:
         """Remember it; the thread passes it on with the next flush, or when the server is to send more."""
-        with self._changed:
-            self._acked = max(self._acked, min(position, self._handed))
-            if self._is_worth_sending():
-                self._bell.ring()
+        self._buffer.ack(position)
+        if self._is_worth_sending():
+            self._bell.ring()
 
     @property
     def unflushed(self) -> bool:
         """Whether something is acknowledged of which the server has not said that it knows."""
-        with self._changed:
-            return self._acked > self._settled
+        return self._buffer.acked > self._settled
 
     def flush(self) -> None:
         """Have the server take what is acknowledged, and wait until it says so."""
+        self._raise_failure()
         with self._changed:
-            self._raise_failure()
-            target = self._to_settle = self._acked
+            target = self._to_settle = self._buffer.acked
             if self._settled >= target:
                 return
             self._bell.ring()
             self._changed.wait_for(lambda: self._settled >= target or self._failure is not None, ANSWER_SECONDS)
-            self._raise_failure()
-            if self._settled < target:
-                raise unavailable("the acknowledgements were not taken in time")
+        self._raise_failure()
+        if self._settled < target:
+            raise unavailable("the acknowledgements were not taken in time")
 
     def close(self) -> None:
         """Flush, give everything else back and let another one read."""
@@ -108,9 +133,9 @@ class RabbitSubscription(Subscription):
             raise self._failure
 
     def _run(self) -> None:
-        failure = BusUnavailable(f"the subscription of {self._group!r} is closed")
+        failure = BusUnavailable(f"the subscription of {self._group.name!r} is closed")
         try:
-            self._answer_questions()
+            questions(self._connection, self._options, self._group.name, self._answer)
             while not self._is_stopping:
                 self._step()
             self._connection.close()
@@ -124,77 +149,70 @@ class RabbitSubscription(Subscription):
             with self._changed:
                 self._failure = failure
                 self._changed.notify_all()
-            self._wake()
+            self._group.wake()
 
     def _step(self) -> None:
         """Do what other threads asked for, and take what came."""
-        if self._is_wanted and self._is_window_too_small():
-            self._consume()
-        self._pass_on()
+        if self._is_wanted:
+            self._read_on()
         if not self._take():
             self._bell.wait(self._connection.sock, _TICK_MILLISECONDS)
         self._connection.heartbeat_tick()
 
-    def _consume(self) -> None:
-        if self._channel is None:
-            self._channel = self._connection.channel()
-        else:
-            self._channel.basic_cancel(self._consumer)  # a consumer keeps the window that it began with
-        self._window += self._options.prefetch
-        self._channel.basic_qos(0, self._window, a_global=False)
-        self._consumer = self._channel.basic_consume(
-            self._options.queue(self._group), callback=self._arrived, on_cancel=_gone
-        )
+    def _read_on(self) -> None:
+        if self._source is None:
+            registered, buffer = self._group.registered, self._buffer
+            self._source = Source(
+                self._connection, self._options, self._group.name, registered=registered, buffer=buffer
+            )
+        elif self._is_window_full():
+            self._source.widen()
+        self._source.go_on(partial(self._tell, mark))
+        self._pass_on(self._source)
 
-    def _is_window_too_small(self) -> bool:
+    def _is_window_full(self) -> bool:
         """Whether the server sends no more because the caller holds everything and acknowledges nothing."""
-        return not self._waiting and self._received - self._sent >= self._window
+        return self._source is not None and self._buffer.is_empty and self.holding >= self._source.window
 
-    def _answer_questions(self) -> None:
-        channel = self._connection.channel()
-        channel.basic_consume(
-            self._options.reader(self._group),
-            callback=lambda question: answer(channel, question, self._received - self._sent),
-            no_ack=True,
-        )
+    def _is_worth_sending(self) -> bool:
+        return self._buffer.acked - self._sent >= max(1, self._options.prefetch // 4)
 
-    def _pass_on(self) -> None:
-        with self._changed:
-            acked, is_flushing = self._acked, self._to_settle > self._settled
-            is_sent = acked > self._sent and (is_flushing or self._is_worth_sending())
-        if self._channel is None:
-            return
-        if is_sent:
-            self._channel.basic_ack(acked, multiple=True)
+    def _pass_on(self, source: Source) -> None:
+        acked, is_flushing = self._buffer.acked, self._to_settle > self._settled
+        if is_flushing and (place := self._buffer.place()) != self._place:
+            self._tell(partial(registry.move, group=self._group.name, place=place))
+            self._place = place
+        if acked > self._sent and (is_flushing or self._is_worth_sending()):
+            source.acknowledge(acked)
             self._sent = acked
         if is_flushing:
-            # An acknowledgement has no answer; this has one, and a channel does things in order.
-            self._channel.basic_qos(0, self._window, a_global=False)
+            source.settle()
             with self._changed:
                 self._settled = self._sent
                 self._changed.notify_all()
 
-    def _is_worth_sending(self) -> bool:
-        return self._acked - self._sent >= max(1, self._options.prefetch // 4)
-
     def _take(self) -> bool:
         """Take a bounded number of frames; return whether there may be more."""
-        before = self._received
+        before = self._buffer.received
         try:
             for _ in range(_AT_ONCE):
                 self._connection.drain_events(timeout=0)
         except TimeoutError:
             return False
         finally:
-            if self._received > before:
-                self._wake()
+            if self._buffer.received > before:
+                self._group.wake()
         return True
 
-    def _arrived(self, message: amqp.Message) -> None:
-        delivery = Delivery(position=message.delivery_tag, message=_event(message))
-        with self._changed:
-            self._received = delivery.position
-            self._waiting.append(delivery)
+    def _answer(self, question: amqp.Message) -> None:
+        try:
+            self._tell(partial(answer, question=question, count=self.holding))
+        except BusUnavailable as error:  # whoever asked will notice; reading goes on
+            log.debug("bus.lag_untold", extra={"group": self._group.name, "error": str(error)})
+
+    def _tell(self, publish: Callable[[amqp.Connection, Options], T]) -> T:
+        with self._group.telling.connection() as connection:
+            return publish(connection, self._options)
 
 
 class _Bell:
@@ -223,21 +241,3 @@ class _Bell:
         """Give the sockets back; ringing does nothing from now on."""
         self._ours.close()
         self._theirs.close()
-
-
-def _gone(_: str) -> None:
-    raise unavailable("the queue of the group was deleted")
-
-
-def _event(message: amqp.Message) -> Message:
-    properties = message.properties
-    return Message(
-        event_id=_text(properties.get("message_id")),
-        type=_text(properties.get("type")),
-        subject=_text(properties.get("application_headers", {}).get("subject")),
-        body=_text(message.body),
-    )
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")

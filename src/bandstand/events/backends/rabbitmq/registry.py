@@ -3,12 +3,12 @@
 import amqp
 import msgspec
 
-from bandstand import clock
 from bandstand.events.backends.rabbitmq.layout import ensure, exclusively, ready
 from bandstand.events.backends.rabbitmq.options import Options
 from bandstand.events.backends.rabbitmq.sending import Outgoing
+from bandstand.events.backends.rabbitmq.streams import found
 
-__all__ = ["Groups", "Registered", "prepare", "read", "write"]
+__all__ = ["Groups", "Registered", "move", "prepare", "read", "write"]
 
 _STREAM = {"x-queue-type": "stream", "x-max-length-bytes": 1_000_000}
 _EMPTY_SECONDS = 1.0
@@ -19,6 +19,8 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A group."""
 
     types: tuple[str, ...]
+    place: int | None = None
+    """Where in the history it reads on, until it has come to where its queue begins."""
 
 
 Groups = dict[str, Registered]
@@ -37,18 +39,8 @@ def read(connection: amqp.Connection, options: Options) -> Groups:
 
     One write is one chunk of the stream, for each is confirmed before the next: so the last chunk is one message.
     """
-    found: list[amqp.Message] = []
-    channel = connection.channel()
-    channel.basic_qos(0, 1, a_global=False)
-    channel.basic_consume(options.registry, callback=found.append, arguments={"x-stream-offset": "last"})
-    deadline = clock.monotonic() + _EMPTY_SECONDS
-    while not found and (left := deadline - clock.monotonic()) > 0:
-        try:
-            connection.drain_events(timeout=left)
-        except TimeoutError:
-            break
-    channel.close()
-    return msgspec.json.decode(found[0].body, type=Groups) if found else {}
+    answer = found(connection, options.registry, since="last", seconds=_EMPTY_SECONDS)
+    return msgspec.json.decode(answer.body, type=Groups) if answer is not None else {}
 
 
 def write(connection: amqp.Connection, options: Options, groups: Groups) -> None:
@@ -56,3 +48,13 @@ def write(connection: amqp.Connection, options: Options, groups: Groups) -> None
     outgoing = Outgoing(connection)
     outgoing.put(amqp.Message(msgspec.json.encode(groups), delivery_mode=2), key=options.registry)
     outgoing.settle()
+
+
+def move(connection: amqp.Connection, options: Options, group: str, place: int | None) -> None:
+    """Note how far a group has read the history."""
+    with exclusively(connection, options.registry_lock):
+        groups = read(connection, options)
+        known = groups.get(group)
+        if known is not None:
+            groups[group] = Registered(types=known.types, place=place)
+            write(connection, options, groups)

@@ -35,7 +35,6 @@ class Outgoing:
 
     def __init__(self, connection: amqp.Connection) -> None:
         self._connection = connection
-        connection.on_blocked = _blocked
         self._channel = connection.channel()
         self._channel.confirm_select()
         self._channel.events["basic_ack"].add(self._confirmed)
@@ -73,7 +72,3 @@ def _rejected(_: int, __: bool) -> None:
 
 def _returned(_: Exception, exchange: str, key: str, __: amqp.Message) -> None:
     raise unavailable(f"nothing takes {key!r} from the exchange {exchange!r}")
-
-
-def _blocked(reason: str) -> None:
-    raise unavailable(f"the server takes no messages: {reason}")
