@@ -7,6 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
+from bandstand import clock
 from bandstand.errors import Conflict, NotFound
 from bandstand.events import Event, consumer, dead_letters, publish, registry, replaying, upcasting
 from bandstand.events.backends.embedded import EmbeddedBus
@@ -213,6 +214,17 @@ def test_a_consumer_with_a_past_gets_nothing_that_the_inbox_may_have_forgotten(s
     noted = replaying.begin(["keep"])
     remembered = stage.config.inbox_retention * 0.9
     assert abs(noted.started_at - noted.since - remembered) < timedelta(seconds=5)
+
+
+def test_what_the_inbox_has_forgotten_is_not_replayed_to_a_consumer_with_a_past_whatever_is_asked(stage, made):
+    consuming("keep", [])
+    published(made, 1)
+    stage.carry()
+    now = clock.now()
+    with pytest.raises(Conflict, match="would be applied again"):
+        replaying.begin(["keep"], since=now - stage.config.inbox_retention - timedelta(hours=1))
+    wanted = now - stage.config.inbox_retention + timedelta(hours=1)
+    assert replaying.begin(["keep"], since=wanted).since == wanted
 
 
 def test_a_bus_without_history_is_refused_and_nothing_is_emptied(stage, made, monkeypatch):

@@ -171,7 +171,7 @@ def test_there_is_one_way_up_from_each_version():
 
 def test_an_upcaster_to_what_nobody_consumes_is_found(stage):
     upcaster("a.thing.v1", to="a.thing.v2")(lambda data: data)
-    assert [message.id for message in check_events()] == ["bandstand.W206"]
+    assert [message.id for message in check_events()] == ["bandstand.W210"]
 
 
 ENVELOPE = {

@@ -1,5 +1,6 @@
 """The relay is woken by commits, from this process and from others, and a lost wake-up is harmless."""
 
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -59,4 +60,28 @@ def test_a_closed_waiter_leaves_no_address(tmp_path):
     folder = WakeFolder(tmp_path / "wake")
     folder.waiter("relay").close()
     assert not list((tmp_path / "wake").iterdir())
+    folder.close()
+
+
+def test_a_folder_that_somebody_removed_is_said_once_and_stops_nobody(tmp_path, caplog):
+    folder = WakeFolder(tmp_path / "wake")
+    waiter = folder.waiter("relay")
+    shutil.rmtree(tmp_path / "wake")
+    for _ in range(3):
+        folder.generation()
+        folder.notify("relay")
+    assert [record.message for record in caplog.records] == ["loop.wake_ups_lost"]
+    waiter.close()
+    folder.close()
+
+
+def test_a_listener_that_cannot_be_reached_is_said_once(tmp_path, caplog, monkeypatch):
+    folder = WakeFolder(tmp_path / "wake")
+    waiter = folder.waiter("relay")
+    folder.generation()
+    monkeypatch.setattr(folder, "address", lambda entry: "x" * 200)
+    for _ in range(3):
+        folder.notify("relay")
+    assert [record.message for record in caplog.records] == ["loop.wake_ups_lost"]
+    waiter.close()
     folder.close()

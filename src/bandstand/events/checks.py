@@ -120,7 +120,7 @@ def _pointless(each: Upcaster) -> CheckMessage:
         f"An upcaster leads from {each.old} to {each.to}, but nothing here consumes what it leads to.",
         hint="Consume the later version, or mend the names.",
         obj=each.lift,
-        id="bandstand.W206",
+        id="bandstand.W210",
     )
 
 

@@ -54,8 +54,8 @@ def begin(names: Sequence[str], *, since: datetime | None = None, by: str = "") 
     """Note a replay for these consumers and let the reader of their group stand by; `run` does it.
 
     Without *since* a consumer that has applied something gets only events within the inbox's retention: of older ones
-    nobody knows any more whether it applied them. Raises NotFound, NoHistory, and Conflict while another is under
-    way or where they belong to several groups.
+    nobody knows any more whether it applied them, so that an earlier *since* is refused. Raises NotFound, NoHistory,
+    and Conflict for that, while another is under way, or where they belong to several groups.
     """
     config = section(EventsConfig)
     chosen = _chosen(names)
@@ -63,10 +63,20 @@ def begin(names: Sequence[str], *, since: datetime | None = None, by: str = "") 
     _leave_no_gap(group, config)
     ids = [each.id for each in chosen]
     applied = InboxRow.objects.using(config.database).filter(consumer__in=ids, applied_at__isnull=False)
-    if since is None and applied.exists():
-        since = clock.database_now(config.database) - config.inbox_retention * _SURELY_REMEMBERED
+    if applied.exists():
+        since = _remembered(since, clock.database_now(config.database), config)
     with transaction.atomic(using=config.database):
         return _note(chosen, group, since=since, by=by)
+
+
+def _remembered(since: datetime | None, now: datetime, config: EventsConfig) -> datetime:
+    if since is None:
+        return now - config.inbox_retention * _SURELY_REMEMBERED
+    oldest = now - config.inbox_retention
+    if since < oldest:
+        sentence = f"what was applied before {oldest:%Y-%m-%d %H:%M:%S%z} is forgotten, and would be applied again"
+        raise Conflict(f"{sentence}: name a later moment, or rebuild", conflict="not_remembered")
+    return since
 
 
 def begin_rebuild(name: str, *, by: str = "") -> Replay:

@@ -1,7 +1,9 @@
 """Forgetting what has served: in small batches, so that no lock is held for long and no table grows for ever."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from bandstand import clock
 from bandstand.events._sql import Sql, as_time, marks
@@ -21,6 +23,8 @@ __all__ = [
 ]
 
 _AT_ONCE = 1_000
+_LONGEST_SECONDS = 0.05
+_SOON_SECONDS = 0.2
 
 
 def purge_delivered(config: EventsConfig) -> int:
@@ -33,6 +37,7 @@ def purge_delivered(config: EventsConfig) -> int:
 def purge_inbox(config: EventsConfig, group: Group) -> int:
     """Forget events that *group* applied longer ago than the retention; what waits or is dead keeps its row.
 
+    One row of each consumer stays, for by it a replay knows that the consumer has a past that is partly forgotten.
     Only call it when the group has acknowledged all it applied before: see `ConsumerLoop`.
     """
     using = config.database
@@ -40,18 +45,35 @@ def purge_inbox(config: EventsConfig, group: Group) -> int:
     before = sql.time(clock.database_now(using) - config.inbox_retention)
     ids = sorted(group.elsewhere) if group.elsewhere is not None else [each.id for each in group.consumers]
     theirs = f" AND consumer {'NOT IN' if group.elsewhere is not None else 'IN'} ({marks(len(ids))})" if ids else ""
+    condition = f"applied_at < %s{theirs} ORDER BY applied_at LIMIT %s"
     old = sql.rows(
-        f"SELECT consumer, event_id FROM bandstand_events_inbox WHERE applied_at < %s{theirs} LIMIT %s",  # noqa: S608 - marks
+        f"SELECT consumer, event_id FROM bandstand_events_inbox WHERE {condition}",  # noqa: S608 - marks
         (before, *ids, _AT_ONCE),
     )
-    if old:
-        pairs = [value for consumer, event_id in old for value in (consumer, event_id)]
-        places = marks(len(old), "(%s, %s)")
+    gone = _but_the_last(sql, old)
+    if gone:
+        pairs = [value for row in gone for value in row]
+        places = marks(len(gone), "(%s, %s)")
         sql.change(
             f"DELETE FROM bandstand_events_inbox WHERE (consumer, event_id) IN (VALUES {places})",  # noqa: S608 - marks
             pairs,
         )
-    return len(old)
+    return len(old) if len(old) == _AT_ONCE else len(gone)
+
+
+def _but_the_last(sql: Sql, old: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows but the latest of each consumer that has no others."""
+    spared = set()
+    numbers = Counter(consumer for consumer, _ in old)
+    latest = dict(old)
+    for consumer, number in numbers.items():
+        kept = sql.rows(
+            "SELECT 1 FROM bandstand_events_inbox WHERE consumer = %s AND applied_at IS NOT NULL LIMIT %s",
+            (consumer, number + 1),
+        )
+        if len(kept) <= number:
+            spared.add((consumer, latest[consumer]))
+    return [row for row in old if tuple(row) not in spared]
 
 
 def purge_dead_letters(config: EventsConfig) -> int:
@@ -95,8 +117,17 @@ class Housekeeping:
         now = clock.monotonic()
         if now < self._due:
             return
-        full = [purge() >= _AT_ONCE for purge in self._purges]
-        self._due = now + (1.0 if any(full) else self._every)
+        full = [_purged(purge) for purge in self._purges]
+        self._due = clock.monotonic() + (_SOON_SECONDS if any(full) else self._every)
+
+
+def _purged(purge: Callable[[], int]) -> bool:
+    """Purge batch after batch for a moment, as busy tables ask for; True when the last batch was still a full one."""
+    until = clock.monotonic() + _LONGEST_SECONDS
+    while full := purge() >= _AT_ONCE:
+        if clock.monotonic() >= until:
+            break
+    return full
 
 
 def bus_purge(bus: Bus, config: EventsConfig) -> Callable[[], int]:

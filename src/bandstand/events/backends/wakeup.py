@@ -5,6 +5,7 @@ A datagram is a hint: the truth is in a database, and a reader that missed one l
 
 import contextlib
 import itertools
+import logging
 import os
 import select
 import socket
@@ -16,6 +17,8 @@ from bandstand import clock
 from bandstand.events.backends.base import Waiter
 
 __all__ = ["WakeFolder"]
+
+log = logging.getLogger(__name__)
 
 _SUFFIX = ".sock"
 _LONGEST = 100
@@ -40,6 +43,7 @@ class WakeFolder:
         self._known: dict[str, list[str]] = {}
         self._seen = -1
         self._generation = 0
+        self._warned = False
 
     def waiter(self, name: str) -> "SocketWaiter":
         """Listen under *name* from now on."""
@@ -47,14 +51,11 @@ class WakeFolder:
 
     def generation(self) -> int:
         """A number that grows when listeners may have come or gone; those present are known from here on."""
-        with contextlib.suppress(FileNotFoundError), self._guard:
-            seen = os.stat(self._text).st_mtime_ns  # noqa: PTH116 - once per publication
-            if seen != self._seen:
-                self._known = self._listed()
-                # A folder's time advances in ticks of milliseconds: within the present one a change would go unseen.
-                settled = clock.now().timestamp() - seen / 1e9 > _TICK_SECONDS
-                self._seen = seen if settled else -1
-                self._generation += 1
+        try:
+            with self._guard:
+                self._look()
+        except FileNotFoundError as error:  # readers find by their safety poll what nobody can tell them any more
+            self._warn(error)
         return self._generation
 
     def notify(self, name: str) -> None:
@@ -68,10 +69,11 @@ class WakeFolder:
             except BlockingIOError:  # its queue is full: it will wake up anyway
                 continue
             except ConnectionRefusedError:  # left behind by a process that was killed
-                with contextlib.suppress(FileNotFoundError):
-                    (self._path / entry).unlink()
-            except OSError:  # closed in this moment
+                self.unlink(entry)
+            except FileNotFoundError:  # closed in this moment
                 continue
+            except OSError as error:
+                self._warn(error)
 
     def address(self, entry: str) -> str:
         """Where *entry* is bound, spelled short enough for a socket."""
@@ -87,6 +89,20 @@ class WakeFolder:
         """Give the descriptors back; waiters stay valid until they are closed."""
         self._sender.close()
         os.close(self._descriptor)
+
+    def _look(self) -> None:
+        seen = os.stat(self._text).st_mtime_ns  # noqa: PTH116 - once per publication
+        if seen != self._seen:
+            self._known = self._listed()
+            # A folder's time advances in ticks of milliseconds: within the present one a change would go unseen.
+            settled = clock.now().timestamp() - seen / 1e9 > _TICK_SECONDS
+            self._seen = seen if settled else -1
+            self._generation += 1
+
+    def _warn(self, error: OSError) -> None:
+        if not self._warned:  # once: it happens at every publication
+            self._warned = True
+            log.warning("loop.wake_ups_lost", extra={"folder": self._text, "error": str(error)})
 
     def _listed(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
