@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bandstand import clock
-from bandstand.events.backends import BusUnavailable, open_bus
+from bandstand.events.backends import BusUnavailable, GroupReport, open_bus
 from tests.trials.judging import Verdict, judge, value
 from tests.trials.scene import MIRROR, SHOP, Scene, last_number
 from tests.trials.servers import Servers, opened
@@ -95,19 +95,27 @@ class Stage:
         """The highest number that is applied."""
         return value(self.scene.databases[MIRROR], "SELECT max(number) FROM effect")
 
+    def is_listening(self) -> bool:
+        """Whether the consumers' group exists: not every bus keeps what was published before."""
+        return bool(self._reports())
+
     def is_settled(self) -> bool:
         """Whether nothing is pending anywhere; asked in the order that events travel, so that none slips past."""
         if value(self.scene.databases[SHOP], "SELECT count(*) FROM bandstand_events_outbox"):
             return False
+        reports = self._reports()
+        if not reports or any(report.lag for report in reports):
+            return False
+        return not value(self.scene.databases[MIRROR], "SELECT count(*) FROM bandstand_events_waiting")
+
+    def _reports(self) -> list[GroupReport]:
         bus = open_bus(self.scene.bus_url)
         try:
-            if any(report.lag for report in bus.groups()):
-                return False
+            return bus.groups()
         except BusUnavailable:
-            return False
+            return []
         finally:
             bus.close()
-        return not value(self.scene.databases[MIRROR], "SELECT count(*) FROM bandstand_events_waiting")
 
 
 @contextmanager
@@ -146,8 +154,10 @@ class Campaign:
 
     def run(self) -> Verdict:
         """Play it. A process that dies without having been killed ends it with an error."""
-        for role in ("publisher", *self._loops()):
+        for role in self._loops():
             self._enter(role)
+        self._stage.until(self._stage.is_listening)
+        self._enter("publisher")
         while not self._is_nearly_done():
             self._watch(self._dice.uniform(*self._plan.pauses))
             self._kill(self._dice.choice(sorted(self._cast)))

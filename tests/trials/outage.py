@@ -42,6 +42,7 @@ def outage(stage: Stage, plan: Plan, *, arrival_per_second: float = 10) -> Outag
     """
     last = last_number(plan.events)
     actors = [stage.loop("consumers") for _ in range(plan.processes)]
+    assert stage.until(stage.is_listening)
     if stage.servers.broker is not None:
         actors += _relays(stage, plan)
         stage.servers.take_down(hard=True)

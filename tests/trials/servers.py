@@ -8,17 +8,23 @@ from pathlib import Path
 import psycopg
 
 from bandstand import clock
+from bandstand.engines import ENGINES
 from bandstand.testing.engines import RunningEngine
 from tests.servers import rabbitmq_knows_its_queues
 from tests.trials.scene import MIRROR, SHOP
 
-__all__ = ["BUSES", "DATABASES", "Servers", "opened"]
+__all__ = ["BUSES", "DATABASES", "Servers", "needed", "opened"]
 
 BUSES = {"embedded": "", "redis": "valkey", "rabbitmq": "rabbitmq"}
 """The buses and the engines behind them."""
 
 DATABASES = ("sqlite", "postgresql")
 _TO_KNOW_QUEUES_SECONDS = 30
+
+
+def needed(bus: str, database: str) -> list[str]:
+    """The engines that bus and database need."""
+    return [engine for engine in (BUSES[bus], database) if engine in ENGINES]
 
 
 @dataclass(frozen=True, kw_only=True)

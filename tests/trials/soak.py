@@ -5,7 +5,7 @@ import sys
 
 from benchmarks.report import RESULTS
 
-_ON = {"embedded": "sqlite", "redis": "sqlite"}
+_ON = {"embedded": "sqlite", "redis": "sqlite", "rabbitmq": "postgresql"}
 _HARD = ("--events", "100000", "--restarts", "10", "--outage", "36000")
 
 
