@@ -70,6 +70,9 @@ class Stage:
     def restart(self) -> None:
         """End the consumer loop as a crash does: nothing is flushed."""
         if self._loop is not None:
+            if self._loop._lanes is not None:
+                self._loop._lanes.close()
+                self._loop._lanes = None
             self._loop._waiter.close()
             subscription, self._loop._subscription = self._loop._subscription, None
             if subscription is not None:

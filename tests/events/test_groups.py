@@ -263,3 +263,8 @@ def test_checks_find_ambiguous_names_and_torn_read_models(settings):
     events = {"BUS_RETENTION": timedelta(days=30)}
     settings.BANDSTAND = {**settings.BANDSTAND, "EVENTS": events}
     assert "bandstand.W209" in {each.id for each in checks.check_events()}
+
+
+@pytest.mark.parametrize("stage", [{"CONSUMER_CONCURRENCY": 4}], indirect=True)
+def test_sqlite_has_one_writer_and_so_one_lane(stage):
+    assert groups.default_group().lanes(stage.config) == 1

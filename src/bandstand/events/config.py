@@ -21,6 +21,8 @@ class EventsConfig:
     """How many events the relay hands to the bus at once."""
     consumer_batch: int = 100
     """How many deliveries one transaction applies at most."""
+    consumer_concurrency: int = 1
+    """How many events of different subjects a group of consumers applies at once, on PostgreSQL."""
     consumer_hold: timedelta = timedelta(milliseconds=20)
     """How long such a transaction may last before it is committed and the rest goes into the next."""
     attempts: int = 8

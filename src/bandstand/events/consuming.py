@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import closing
 from datetime import timedelta
 
 from django.db import DatabaseError
@@ -14,6 +15,7 @@ from bandstand.events.bookmarks import Bookmarks
 from bandstand.events.config import EventsConfig
 from bandstand.events.groups import Group, default_group, register_all
 from bandstand.events.inbox import Inbox, ReaderHeld
+from bandstand.events.lanes import Lanes
 from bandstand.events.measures import ConsumerGauges
 from bandstand.events.pausing import standing_by
 from bandstand.events.retention import Housekeeping, bus_purge, purge_actions, purge_dead_letters, purge_inbox
@@ -27,6 +29,8 @@ __all__ = ["ConsumerLoop"]
 log = logging.getLogger(__name__)
 
 _NOW = timedelta(0)
+_BATCHES_AHEAD = 4
+"""How many batches of each lane may be in memory: one slow subject keeps all behind it from being acknowledged."""
 
 
 class ConsumerLoop(Loop):
@@ -42,7 +46,11 @@ class ConsumerLoop(Loop):
         self._config = section(EventsConfig)
         mine = group or default_group()
         self._group = mine.name
-        self._inbox = Inbox(mine.consumers, self._config, group=self._group)
+        self._inboxes = [
+            Inbox(mine.consumers, self._config, group=self._group) for _ in range(mine.lanes(self._config))
+        ]
+        self._lanes: Lanes | None = None
+        self._bookmarks = Bookmarks(self._group, using=self._config.database)
         self._retries = Retries(mine, self._config)
         self._bus = current_bus()
         self._waiter = self._bus.waiter(self._group)
@@ -68,12 +76,21 @@ class ConsumerLoop(Loop):
                 if pause:
                     self._waiter.wait(pause)
         finally:
-            self._waiter.close()
-            self._leave()
+            try:
+                self._leave()
+            finally:
+                self._waiter.close()
 
     def wake(self) -> None:
         """End a wait."""
         self._waiter.wake()
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the reader, or one of its lanes, has been at one thing for longer than `stall_after`."""
+        lanes = self._lanes
+        is_slow = lanes is not None and lanes.busy_seconds() > self.stall_after.total_seconds()
+        return super().is_stalled or is_slow
 
     def _turn(self, stop: threading.Event) -> timedelta:
         """Do what there is to do; return how long to wait for more."""
@@ -110,24 +127,48 @@ class ConsumerLoop(Loop):
         if subscription is None:
             return self._config.safety_poll
         due_in = self._retries.run_due()
-        deliveries = subscription.fetch(self._inbox.size)
-        if deliveries:
-            if self._inbox.apply(deliveries, subscription.bookmarks(deliveries[-1].position)):
-                self._retries.expect()
-            subscription.ack(deliveries[-1].position)
+        is_busy = self._apply(subscription) if self._lanes is None else self._apply_in(self._lanes, subscription)
         flush_in = self._flush(subscription)
-        if not deliveries and not subscription.unflushed:
+        is_idle = not is_busy and (self._lanes is None or self._lanes.is_idle)
+        if is_idle and not subscription.unflushed:
             # Nothing that was ever applied can be redelivered from here, so old inbox rows may go.
             self._housekeeping.run_due()
-        return _NOW if deliveries else min(due_in, flush_in)
+        return _NOW if is_busy else min(due_in, flush_in)
+
+    def _apply(self, subscription: Subscription) -> bool:
+        """Apply the next batch here and now; False when there is none."""
+        (inbox,) = self._inboxes
+        deliveries = subscription.fetch(inbox.size)
+        if deliveries:
+            if inbox.apply(deliveries, subscription.bookmarks(deliveries[-1].position)):
+                self._retries.expect()
+            subscription.ack(deliveries[-1].position)
+        return bool(deliveries)
+
+    def _apply_in(self, lanes: Lanes, subscription: Subscription) -> bool:
+        """Hand on what there is and acknowledge what is done; False when there was nothing, or no room, for more."""
+        deliveries = subscription.fetch(lanes.room) if lanes.room else []
+        lanes.hand_over(deliveries)
+        if lanes.has_set_aside():
+            self._retries.expect()
+        self._acknowledge(subscription, lanes.settled())
+        return bool(deliveries)
+
+    def _acknowledge(self, subscription: Subscription, position: int | None) -> None:
+        """Tell the bus what lanes have committed; bookmarks come after, for no transaction covers all of it."""
+        if position is not None:
+            self._bookmarks.keep(subscription.bookmarks(position))
+            subscription.ack(position)
 
     def _subscribed(self) -> Subscription | None:
         if not self._is_registered:
             register_all(self._bus, self._config)
             self._is_registered = True
-        if self._subscription is None and self._inbox.types:
-            bookmarks = Bookmarks(self._group, using=self._config.database)
-            self._subscription = self._bus.resume(self._group, bookmarks.kept)
+        if self._subscription is None and self._inboxes[0].types:
+            self._subscription = self._bus.resume(self._group, self._bookmarks.kept)
+            if self._subscription is not None and len(self._inboxes) > 1:
+                window = _BATCHES_AHEAD * len(self._inboxes) * self._config.consumer_batch
+                self._lanes = Lanes(self._inboxes, window=window, wake=self.wake)
             self._flushed_at = clock.monotonic()
         return self._subscription
 
@@ -144,9 +185,11 @@ class ConsumerLoop(Loop):
         return self._config.safety_poll
 
     def _leave(self) -> None:
+        lanes, self._lanes = self._lanes, None
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
             try:
-                subscription.close()
-            except BusUnavailable as error:
+                with closing(subscription):
+                    self._acknowledge(subscription, lanes.close() if lanes is not None else None)
+            except (BusUnavailable, DatabaseError) as error:
                 log.warning("consumers.ack_lost", extra={"error": str(error)})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bandstand.config import identity
 from bandstand.errors import NotFound
 from bandstand.events import registry
+from bandstand.events._sql import Sql
 from bandstand.events.backends import Bus
 from bandstand.events.config import EventsConfig
 from bandstand.events.models import InboxRow
@@ -28,6 +29,13 @@ class Group:
     def types(self) -> list[str]:
         """The event types that it reads."""
         return sorted({type_ for each in self.consumers for type_ in each.types})
+
+    def lanes(self, config: EventsConfig) -> int:
+        """How many threads apply its events; one where the database has one writer at a time."""
+        if not Sql(config.database).is_postgresql:
+            return 1
+        declared = max((each.concurrency for each in self.consumers), default=0)
+        return max(1, declared or config.consumer_concurrency)
 
     def owns(self, consumer_id: str) -> bool:
         """Whether it answers for a consumer; the service's own group does for those whose code is gone."""

@@ -37,6 +37,7 @@ class Consumer:
     is_batch: bool = False
     reset: Callable[[], None] | None = None
     group: str = ""
+    concurrency: int = 0
 
     @property
     def group_name(self) -> str:
@@ -74,6 +75,7 @@ def consumer(
     batch: Literal[False] = False,
     reset: Callable[[], None] | None = None,
     group: str = "",
+    concurrency: int = 0,
 ) -> Callable[[Handler[E]], Handler[E]]: ...
 
 
@@ -85,6 +87,7 @@ def consumer(
     batch: Literal[True],
     reset: Callable[[], None] | None = None,
     group: str = "",
+    concurrency: int = 0,
 ) -> Callable[[BatchHandler[E]], BatchHandler[E]]: ...
 
 
@@ -95,6 +98,7 @@ def consumer(
     batch: bool = False,
     reset: Callable[[], None] | None = None,
     group: str = "",
+    concurrency: int = 0,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a consumer of *event*: called once per event, inside one transaction with its inbox row.
 
@@ -103,13 +107,22 @@ def consumer(
     envelope) of one transaction, in order; if it raises, each comes again in a list of its own.
     *reset* empties the read model that this consumer keeps, alone or with others of the same reset, for a rebuild.
     *group* gives it, and those of the same group, a place on the bus and a loop of their own, `<service>.<group>`.
+    With *concurrency* that many events of the group, of different subjects, are applied at once on PostgreSQL; the
+    highest of the group counts, and `CONSUMER_CONCURRENCY` where none says any.
     """
     if group and (_GROUP.fullmatch(group) is None or group == "replay"):
         raise ValueError(f"{group!r} is no name of a group: lower-case letters, digits, - and _, and not 'replay'")
 
     def register(handler: Callable[..., None]) -> Callable[..., None]:
-        chosen = name or handler.__name__
-        found = Consumer(name=chosen, event=event, handler=handler, is_batch=batch, reset=reset, group=group)
+        found = Consumer(
+            name=name or handler.__name__,
+            event=event,
+            handler=handler,
+            is_batch=batch,
+            reset=reset,
+            group=group,
+            concurrency=concurrency,
+        )
         known = _consumers.get(found.name)
         if known is not None and _origin(known.handler) != _origin(handler):
             raise ValueError(f"two consumers are named {found.name!r}: {_origin(known.handler)} and {_origin(handler)}")
