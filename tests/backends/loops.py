@@ -63,8 +63,6 @@ class WithStage:
                 raise ValueError(event.number)
             Group.objects.create(name=f"{event.thing}{event.number}#{envelope.sequence}")
 
-        # As a worker does when it starts; a bus without history gives a group only what comes afterwards.
-        stage.bus.register("project", [ThingMade.event_name], from_beginning=True)
         return poison
 
 

@@ -1,4 +1,4 @@
-"""The loops of a service on RabbitMQ, and its history out of an event store."""
+"""The loops of a service on RabbitMQ, and beside it an event store."""
 
 from uuid import uuid4
 
@@ -22,12 +22,12 @@ def url(rabbitmq):
     return f"{rabbitmq.url}?prefix={uuid4().hex}"
 
 
-class TestLoopsOnRabbitMQ(LoopSuite):
+class TestLoopsOnRabbitMQ(LoopSuite, ReplaySuite):
     """One server, and a prefix for each test."""
 
 
-class TestHistoryBesideRabbitMQ(LoopSuite, ReplaySuite):
-    """With a store, nothing is different but the history."""
+class TestAnEventStoreBesideRabbitMQ(LoopSuite, ReplaySuite):
+    """With a store, nothing is different."""
 
     @pytest.fixture
     def store(self, tmp_path):

@@ -12,7 +12,7 @@ from tests.events.staging import Stage, staged
 
 from bandstand.events import Event, backends, checks, consumer, publish, registry, replaying, upcasting
 from bandstand.events.backends import BusUnavailable, Message
-from bandstand.events.history import NoHistory, Recorder, event_store, history
+from bandstand.events.history import NoHistory, Recorder, event_store, history, publisher
 from bandstand.events.models import OutboxRow
 from bandstand.events.operations.tailing import watch
 from bandstand.events.retention import store_purge
@@ -200,6 +200,13 @@ def configured(**events):
     return override_settings(BANDSTAND={**settings.BANDSTAND, "EVENTS": events})
 
 
+def test_a_bus_with_history_is_its_own_store_and_has_no_event_twice(tmp_path):
+    url = f"embedded:///{tmp_path}/bus.sqlite3"
+    with configured(BUS_URL=url, EVENT_STORE=url):
+        assert checks.check_history() == []
+        assert publisher() is history()
+
+
 def test_without_a_store_history_is_refused_with_what_to_do(bus_url):
     with configured(BUS_URL=bus_url), pytest.raises(NoHistory, match=r"forgetful:// keeps no history; set EVENT_STORE"):
         history()
@@ -219,7 +226,7 @@ def test_a_read_model_that_cannot_be_rebuilt_is_found_by_the_system_check(bus_ur
 @pytest.mark.parametrize(
     ("store", "sentence"),
     [
-        ("forgetful:////bus", "is the bus itself"),
+        ("forgetful:////bus", "keeps no history; use embedded://"),
         ("forgetful:////store", "keeps no history; use embedded://"),
         ("nonsense://", "the scheme 'nonsense' is unknown"),
     ],

@@ -15,7 +15,7 @@ from tests.fleet_unit.fleets import is_gone, kill, until
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A shop with PostgreSQL and a bus server of its own."""
+    """A shop with PostgreSQL, a bus server of its own."""
     made = Shop(tmp_path_factory.mktemp("served"), profile="production-like")
     made.up()
     yield made
@@ -40,6 +40,13 @@ def test_orders_end_as_on_files_and_every_verb_finds_the_servers(served: Shop) -
     assert lag
     assert "0 products added" in served.run("shop", "seed").stdout
     assert not list((served.data / "db").glob("*.sqlite3"))
+
+
+def test_what_every_group_has_acknowledged_is_still_in_the_history(served: Shop) -> None:
+    _, order = served.customer().order("tok_ok")
+    since = ("events", "tail", "--since", "1h", "--subject", order["id"], "--json")
+    confirmed = '"orders.order_confirmed.v1"'
+    until(lambda: confirmed in served.run(*since).stdout, seconds=60, what="the order's events in the history")
 
 
 def test_each_service_has_a_database_that_no_other_service_may_enter(served: Shop) -> None:

@@ -13,6 +13,7 @@ from bandstand.fleet.layout import replace_file
 
 __all__ = ["own_places"]
 
+_BUSES = ("BUS_URL", "EVENT_STORE")
 _PREFIXED = ("amqp", "amqps", "kafka", "redis", "rediss")
 
 
@@ -23,11 +24,9 @@ def own_places(selection: Selection, *, kept: bool) -> Iterator[dict[str, str]]:
     The databases are deleted at the end unless they are *kept*, with their data folder. Raises ConfigurationError.
     """
     outer, fleet = selection.outer, selection.fleet
-    server, bus = outer.get("DATABASE_URL", ""), outer.get("BUS_URL", "")
+    server = outer.get("DATABASE_URL", "")
     name = f"{fleet.name}_demo_{_mark(selection)}"
-    found = {}
-    if urlsplit(bus).scheme in _PREFIXED and "prefix" not in dict(parse_qsl(urlsplit(bus).query)):
-        found["BUS_URL"] = _prefixed(bus, name)
+    found = {variable: _prefixed(outer[variable], name) for variable in _BUSES if _is_shared(outer.get(variable, ""))}
     if not is_server(server):
         yield found
         return
@@ -54,6 +53,11 @@ def _mark(selection: Selection) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(file, uuid7().hex[-8:])
     return file.read_text(encoding="utf-8")
+
+
+def _is_shared(bus: str) -> bool:
+    """Whether others may use the same names on it."""
+    return urlsplit(bus).scheme in _PREFIXED and "prefix" not in dict(parse_qsl(urlsplit(bus).query))
 
 
 def _prefixed(url: str, name: str) -> str:

@@ -41,9 +41,9 @@ class Publisher(Protocol):
 
 
 def event_store() -> Bus | None:
-    """The event store of this service, opened once per process; None where none is set."""
-    url = section(EventsConfig).event_store
-    return shared_bus(url) if url else None
+    """The event store of this service, opened once per process; None where it is the bus itself, or none is set."""
+    config = section(EventsConfig)
+    return None if config.event_store in {"", config.bus_url} else shared_bus(config.event_store)
 
 
 def history() -> Bus:
@@ -68,8 +68,6 @@ def store_problem() -> str | None:
     config = section(EventsConfig)
     if not config.event_store:
         return None
-    if config.event_store == config.bus_url:
-        return "it is the bus itself, which would then have every event twice"
     if (problem := check_url(config.event_store)) is not None:
         return problem
     if not backend_of(config.event_store).keeps_history:

@@ -10,7 +10,7 @@ from bandstand.fleet.manifest import Fleet
 
 __all__ = ["bus_url", "database_url", "given_urls", "manage_command", "service_environment"]
 
-_PLACES = ("BUS_URL", "DATABASE_URL")
+_PLACES = ("BUS_URL", "DATABASE_URL", "EVENT_STORE")
 
 # Set for each service alone; a value meant for one must not reach the others. Without bytecode each start would compile
 # Django again, so a wish not to write any stays with the launcher.
@@ -27,7 +27,7 @@ def database_url(fleet: Fleet, data: DataFolder, service: str, outer: Mapping[st
 
 
 def given_urls(outer: Mapping[str, str]) -> dict[str, str]:
-    """What the launcher's environment says about databases and the bus, for the verbs that are run in another one."""
+    """What the launcher's environment says about databases and buses, for the verbs that are run in another one."""
     return {name: value for name, value in outer.items() if name in _PLACES or name.endswith("_DATABASE_URL")}
 
 
