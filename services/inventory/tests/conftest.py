@@ -1,44 +1,28 @@
 """Fixtures of the inventory's tests."""
 
-import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connections
 from django.db.models import Sum
 from django.test import Client
 
-from bandstand.events.models import OutboxRow
-from bandstand.testing.clock import HeldClock, held_clock
 from bandstand.testing.tokens import service_headers, user_headers
 from inventory.commands import adjust_stock, open_stock
 from inventory.models import Movement, Stock
 
 NewStock = Callable[[int], UUID]
 Numbers = Callable[[UUID], tuple[int, int, int]]
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Use a file: threads that share an in-memory database block each other in ways no service meets."""
-    settings = connections["default"].settings_dict
-    if settings["ENGINE"] == "bandstand.database.sqlite":
-        settings["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "inventory.sqlite3")
+def django_db_modify_db_settings(database_in_a_file: None) -> None:
+    """Threads of these tests share it."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _trust(trust_issuers: Callable[..., None]) -> None:
     trust_issuers("users", "orders", "payments")
-
-
-@pytest.fixture
-def time() -> Iterator[HeldClock]:
-    """The clock, held."""
-    with held_clock() as held:
-        yield held
 
 
 @pytest.fixture
@@ -53,20 +37,6 @@ def new_stock(db: None) -> NewStock:
         return product_id
 
     return make
-
-
-@pytest.fixture
-def facts(db: None) -> Facts:
-    """What has been published since the call before, as (type, data), oldest first."""
-    seen = 0
-
-    def read() -> list[tuple[str, dict[str, Any]]]:
-        nonlocal seen
-        rows = list(OutboxRow.objects.filter(id__gt=seen).order_by("id"))
-        seen = rows[-1].id if rows else seen
-        return [(row.type.removeprefix("inventory."), json.loads(row.envelope)["data"]) for row in rows]
-
-    return read
 
 
 @pytest.fixture

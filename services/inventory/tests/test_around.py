@@ -16,12 +16,12 @@ from bandstand import clock
 from bandstand.events import Envelope
 from bandstand.lifecycle import registered_loops
 from bandstand.testing.clock import HeldClock
+from bandstand.testing.facts import Facts
 from inventory import consumers
 from inventory.commands import adjust_stock, commit_reservation, release_reservation, reserve_stock
 from inventory.models import Line, Reservation, Stock
 
 pytestmark = pytest.mark.django_db
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 NewStock = Callable[[int], UUID]
 
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from bandstand.testing.clock import HeldClock
+from bandstand.testing.facts import Facts
 from inventory.commands import (
     Reserved,
     adjust_stock,
@@ -27,7 +28,6 @@ from inventory.errors import (
 from inventory.models import Line, Reservation, ReservationLine
 
 pytestmark = pytest.mark.django_db
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 NewStock = Callable[[int], UUID]
 Numbers = Callable[[UUID], tuple[int, int, int]]
 

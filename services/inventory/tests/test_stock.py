@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import IntegrityError, transaction
 
+from bandstand.testing.facts import Facts
 from inventory.commands import adjust_stock, open_stock, rename_stock
 from inventory.errors import InsufficientStock, StockNotFound
 from inventory.models import Movement, Stock
 
 pytestmark = pytest.mark.django_db
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 NewStock = Callable[[int], UUID]
 
 

@@ -1,15 +1,14 @@
 """What every test of this service has: trusted tokens, a bus that delivers, a mailer, a held clock."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.core import mail
-from django.db import connections
 
 from bandstand.testing import events
-from bandstand.testing.clock import HeldClock, held_clock
+from bandstand.testing.clock import HeldClock
 from notifications.consumers.mailer import send_due_mails
 
 Deliver = Callable[..., UUID]
@@ -17,23 +16,13 @@ Send = Callable[[], list[mail.EmailMessage]]
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Use a file: threads that share an in-memory database block each other in ways no service meets."""
-    settings = connections["default"].settings_dict
-    if settings["ENGINE"] == "bandstand.database.sqlite":
-        settings["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "notifications.sqlite3")
+def django_db_modify_db_settings(database_in_a_file: None) -> None:
+    """Threads of these tests share it."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _trust(trust_issuers: Callable[..., None]) -> None:
     trust_issuers("users", "orders")
-
-
-@pytest.fixture
-def time(db: None) -> Iterator[HeldClock]:
-    """The clock, held."""
-    with held_clock() as held:
-        yield held
 
 
 @pytest.fixture

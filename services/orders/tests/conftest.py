@@ -1,29 +1,22 @@
 """Fixtures of the orders' tests: trusted tokens, a catalogue, neighbours that answer over HTTP."""
 
-import json
 from collections.abc import Callable, Iterator
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings
-from django.db import connections
 from django.test import Client, override_settings
 from services.orders.tests.neighbours import Neighbours
-from services.orders.tests.placing import ANN, BOB, Facts, NewProduct
+from services.orders.tests.placing import ANN, BOB, NewProduct
 
-from bandstand.events.models import OutboxRow
 from bandstand.replicas import fill
 from bandstand.testing.tokens import user_headers
 from orders.models import CatalogueProduct
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Use a file: threads that share an in-memory database block each other in ways no service meets."""
-    settings = connections["default"].settings_dict
-    if settings["ENGINE"] == "bandstand.database.sqlite":
-        settings["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "orders.sqlite3")
+def django_db_modify_db_settings(database_in_a_file: None) -> None:
+    """Threads of these tests share it."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -76,17 +69,3 @@ def bob() -> Client:
 def staff() -> Client:
     """A client signed in as staff."""
     return Client(headers=user_headers(user_id=uuid4(), roles=["staff"]))
-
-
-@pytest.fixture
-def facts(db: None) -> Facts:
-    """What has been published since the call before, as (type, data), oldest first."""
-    seen = 0
-
-    def read() -> list[tuple[str, dict[str, Any]]]:
-        nonlocal seen
-        rows = list(OutboxRow.objects.filter(id__gt=seen).order_by("id"))
-        seen = rows[-1].id if rows else seen
-        return [(row.type.removeprefix("orders."), json.loads(row.envelope)["data"]) for row in rows]
-
-    return read

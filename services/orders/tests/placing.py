@@ -6,12 +6,11 @@ from uuid import UUID, uuid4
 
 from django.test import Client
 
-__all__ = ["ANN", "BOB", "ORDERS", "Facts", "NewProduct", "cancel", "place", "placed", "problem", "wish"]
+__all__ = ["ANN", "BOB", "ORDERS", "NewProduct", "cancel", "place", "placed", "problem", "wish"]
 
 ANN, BOB = UUID("019b76da-a800-7000-8000-00000000000a"), UUID("019b76da-a800-7000-8000-00000000000b")
 ORDERS = "/api/v1/orders/"
 
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 NewProduct = Callable[..., UUID]
 
 

@@ -6,9 +6,10 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import IntegrityError
 from django.test import Client
-from services.orders.tests.placing import ANN, ORDERS, Facts, NewProduct, cancel, placed, problem
+from services.orders.tests.placing import ANN, ORDERS, NewProduct, cancel, placed, problem
 
 from bandstand.testing.events import deliver
+from bandstand.testing.facts import Facts
 from orders import commands
 from orders.errors import OrderFinal
 from orders.models import CatalogueProduct, Order, OrderLine

@@ -10,10 +10,11 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from services.orders.tests.neighbours import DROPPED, Neighbours
-from services.orders.tests.placing import ANN, ORDERS, Facts, NewProduct, place, placed, problem, wish
+from services.orders.tests.placing import ANN, ORDERS, NewProduct, place, placed, problem, wish
 
 from bandstand.sagas import SagaExecution
 from bandstand.testing.events import deliver
+from bandstand.testing.facts import Facts
 from bandstand.testing.tokens import user_headers
 from bandstand.web.models import IdempotencyClaim
 from orders.models import Order

@@ -1,6 +1,6 @@
 """What the tests of several topics ask of payments."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +14,6 @@ __all__ = [
     "LATE_SECONDS",
     "SECRET",
     "SLOW_SECONDS",
-    "Facts",
     "cancel",
     "capture",
     "configured",
@@ -26,8 +25,6 @@ __all__ = [
 
 SECRET = "a-secret-that-only-provider-and-shop-know"
 SLOW_SECONDS, LATE_SECONDS = 0.5, 1.0
-
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 
 
 @contextmanager

@@ -8,23 +8,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connections
 from django.test import Client
-from services.payments.tests.asking import LATE_SECONDS, SECRET, SLOW_SECONDS, Facts, configured
+from services.payments.tests.asking import LATE_SECONDS, SECRET, SLOW_SECONDS, configured
 from tests.chaos.provider_client import Caller
 from tests.chaos.provider_process import ProviderProcess
 
 from bandstand import clock
-from bandstand.events.models import OutboxRow
 from bandstand.testing.tokens import service_headers, user_headers
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Use a file: threads that share an in-memory database block each other in ways no service meets."""
-    settings = connections["default"].settings_dict
-    if settings["ENGINE"] == "bandstand.database.sqlite":
-        settings["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "payments.sqlite3")
+def django_db_modify_db_settings(database_in_a_file: None) -> None:
+    """Threads of these tests share it."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,20 +61,6 @@ def orders() -> Client:
 def staff() -> Client:
     """A client signed in as staff."""
     return Client(headers=user_headers(user_id=uuid4(), roles=["staff"]))
-
-
-@pytest.fixture
-def facts(db: None) -> Facts:
-    """What has been published since the call before, as (type, data), oldest first."""
-    seen = 0
-
-    def read() -> list[tuple[str, dict[str, Any]]]:
-        nonlocal seen
-        rows = list(OutboxRow.objects.filter(id__gt=seen).order_by("id"))
-        seen = rows[-1].id if rows else seen
-        return [(row.type.removeprefix("payments."), json.loads(row.envelope)["data"]) for row in rows]
-
-    return read
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest
 from django.db import connections
 from django.test import Client
-from services.payments.tests.asking import Facts, cancel, capture, path, problem, put, wanted
+from services.payments.tests.asking import cancel, capture, path, problem, put, wanted
 from tests.chaos.provider_client import Caller, until
 
+from bandstand.testing.facts import Facts
 from bandstand.testing.tokens import service_headers
 from payments import commands
 from payments.errors import PaymentCancelled

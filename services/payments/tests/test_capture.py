@@ -7,9 +7,10 @@ import pytest
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from services.payments.tests.asking import Facts, cancel, capture, path, problem, put, wanted
+from services.payments.tests.asking import cancel, capture, path, problem, put, wanted
 from tests.chaos.provider_client import Caller
 
+from bandstand.testing.facts import Facts
 from bandstand.testing.tokens import service_headers
 from payments.models import Payment
 

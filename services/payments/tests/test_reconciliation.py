@@ -10,11 +10,12 @@ import pytest
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from services.payments.tests.asking import Facts, cancel, capture, configured
+from services.payments.tests.asking import cancel, capture, configured
 from tests.chaos.provider_client import Caller, until
 
 from bandstand import clock
 from bandstand.errors import ServiceUnavailable
+from bandstand.testing.facts import Facts
 from payments import commands, queries
 from payments.consumers import ReconciliationLoop
 from payments.models import Comparison, Payment, Refund

@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 from django.db import connections
 from django.test import Client
-from services.payments.tests.asking import Facts, cancel, capture, problem
+from services.payments.tests.asking import cancel, capture, problem
 from tests.chaos.provider_client import Caller
 
+from bandstand.testing.facts import Facts
 from bandstand.testing.tokens import service_headers, user_headers
 from payments.models import Payment, Refund
 

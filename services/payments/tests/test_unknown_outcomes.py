@@ -2,9 +2,10 @@
 
 import pytest
 from django.test import Client
-from services.payments.tests.asking import Facts, cancel, capture, configured, path, put, wanted
+from services.payments.tests.asking import cancel, capture, configured, path, put, wanted
 from tests.chaos.provider_client import Caller, until
 
+from bandstand.testing.facts import Facts
 from payments.models import Payment
 
 pytestmark = pytest.mark.django_db

@@ -12,9 +12,10 @@ import pytest
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.test import Client
-from services.payments.tests.asking import SECRET, Facts, cancel, capture, configured, put, wanted
+from services.payments.tests.asking import SECRET, cancel, capture, configured, put, wanted
 from tests.chaos.provider_client import Caller, until
 
+from bandstand.testing.facts import Facts
 from bandstand.testing.tokens import service_headers
 from payments import commands
 from payments.models import Payment

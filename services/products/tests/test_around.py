@@ -14,11 +14,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bandstand.testing.events import deliver
+from bandstand.testing.facts import Facts
 from products.models import Availability, Product
 
 pytestmark = pytest.mark.django_db
 NewProduct = Callable[..., Product]
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 
 
 def hear(product_id: UUID, available: int, *, sequence: int) -> None:

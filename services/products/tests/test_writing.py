@@ -12,12 +12,12 @@ from django.test import Client
 from bandstand.errors import PreconditionFailed
 from bandstand.replicas import fill
 from bandstand.testing.clock import HeldClock
+from bandstand.testing.facts import Facts
 from products.commands import Changes, retire_product, update_product
 from products.models import Availability, Product
 
 pytestmark = pytest.mark.django_db
 NewProduct = Callable[..., Product]
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 LIST = "/api/v1/products/"
 JSON = "application/json"
 GUITAR = {"sku": "G-1", "name": "Guitar", "price": {"amount": 49900, "currency": "EUR"}}

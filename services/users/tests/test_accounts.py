@@ -8,12 +8,12 @@ import pytest
 from django.test import Client
 
 from bandstand.auth import revocation
+from bandstand.testing.facts import Facts
 from bandstand.testing.tokens import service_headers, user_headers
 from users import commands
 from users.models import User, UserProfile
 
 pytestmark = pytest.mark.django_db
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 JSON = "application/json"
 PASSWORD = "four-Strings-0f-gut"
 

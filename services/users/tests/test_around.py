@@ -16,12 +16,12 @@ from django.test import Client, override_settings
 from bandstand.auth import revocation
 from bandstand.lifecycle import registered_loops
 from bandstand.testing.clock import held_clock
+from bandstand.testing.facts import Facts
 from users import commands
 from users.config import PasswordHasher, UsersConfig
 from users.models import LinkMail, Session, User
 
 pytestmark = pytest.mark.django_db
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 PASSWORD = "four-Strings-0f-gut"
 
 

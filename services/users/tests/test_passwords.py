@@ -12,13 +12,13 @@ from django.test import Client
 
 from bandstand.auth import authenticate_user
 from bandstand.testing.clock import HeldClock
+from bandstand.testing.facts import Facts
 from bandstand.testing.tokens import user_headers
 from users import commands
 from users.consumers.link_mails import send
 from users.models import LinkMail, Session, User
 
 pytestmark = pytest.mark.django_db
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 JSON = "application/json"
 PASSWORD, NEW = "four-Strings-0f-gut", "six-Strings-0f-steel"
 

@@ -1,6 +1,6 @@
 """Joining: all or nothing, each address once, nothing but what may be told, and privately if so wished."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,12 +8,12 @@ from django.contrib.auth.hashers import make_password
 from django.db import OperationalError, connection
 from django.test import Client
 
+from bandstand.testing.facts import Facts
 from bandstand.web.models import IdempotencyClaim
 from users.config import users_config
 from users.models import LinkMail, User, UserProfile
 
 pytestmark = pytest.mark.django_db
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 JSON = "application/json"
 WISH = {"username": "ada", "email": "Ada@Example.com", "password": "four-Strings-0f-gut"}
 

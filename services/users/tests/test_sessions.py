@@ -11,11 +11,11 @@ from django.test import Client
 
 from bandstand.auth import authenticate_user, revocation, revoke_session, revoked_until
 from bandstand.testing.clock import HeldClock
+from bandstand.testing.facts import Facts
 from users import commands
 from users.models import RefreshToken, Session, User
 
 pytestmark = pytest.mark.django_db
-Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 JSON = "application/json"
 PASSWORD = "four-Strings-0f-gut"
 

@@ -3,10 +3,15 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-__all__ = ["trust_issuers"]
+if TYPE_CHECKING:  # the plugin is there in every session, also in those that need nothing of this
+    from bandstand.testing.clock import HeldClock
+    from bandstand.testing.facts import Facts
+
+__all__ = ["database_in_a_file", "facts", "time", "trust_issuers"]
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +30,36 @@ def trust_issuers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
     yield trust
     for override in reversed(enabled):
         override.disable()
+
+
+@pytest.fixture(scope="session")
+def database_in_a_file(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let SQLite's test database be a file: threads that share one in memory block each other as no service meets it.
+
+    For a conftest whose `django_db_modify_db_settings` asks for it.
+    """
+    from django.db import connections  # noqa: PLC0415 - settings are needed
+
+    settings = connections["default"].settings_dict
+    if settings["ENGINE"] == "bandstand.database.sqlite":
+        settings["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "test.sqlite3")
+
+
+@pytest.fixture
+def facts(db: None) -> "Facts":  # noqa: ARG001 - it is set up
+    """What the service has published since the call before, as (type, data), oldest first."""
+    from bandstand.testing.facts import facts_from_now  # noqa: PLC0415
+
+    return facts_from_now()
+
+
+@pytest.fixture
+def time() -> "Iterator[HeldClock]":
+    """The clock, held. Ask for it before any client: a token from the future is refused."""
+    from bandstand.testing.clock import held_clock  # noqa: PLC0415
+
+    with held_clock() as held:
+        yield held
 
 
 @pytest.fixture(autouse=True)
