@@ -39,6 +39,8 @@ FAULTY = {
     "E606 path": lambda: replica(
         source(fields={"name": "label", "short": "label.short"}), name=models.TextField(), short=models.TextField()
     ),
+    "E606 meant": lambda: replica(source(kept_by={"atlas.made.v1": {"size": 1}})),
+    "E606 key meant": lambda: replica(source(kept_by={"atlas.made.v1": {"key": 1}})),
     "E607": lambda: replica(source(), name=models.CharField(max_length=9, unique=True)),
 }
 

@@ -15,10 +15,13 @@ from bandstand.events.models import DeadLetter, WaitingRow
 from bandstand.replicas import ReplicaIsReadOnly, fill
 from bandstand.replicas.applying import keep, remove
 from bandstand.replicas.config import ReplicasConfig
+from bandstand.replicas.consuming import consumers_of, register
+from bandstand.replicas.declaration import declaration
 from bandstand.replicas.models import Mark
 from bandstand.replicas.reading import event_class
 from bandstand.replicas.upkeep import purge_tombstones
-from tests.replicas.world import City, city_id, row, state, told
+from bandstand.testing.events import deliver
+from tests.replicas.world import City, Member, city_id, row, state, told
 
 
 def shown(stage):
@@ -176,3 +179,14 @@ def test_a_removal_waits_for_an_older_write_under_way_and_undoes_it(stage, citie
             stage.eventually(is_waiting, seconds=30)
     removing.join(30)
     assert shown(stage) == {}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_an_event_may_mean_what_it_does_not_say_and_read_in_a_group_of_its_own(stage):
+    register(declaration(Member))
+    for sequence, (fact, is_active) in enumerate([("joined", True), ("barred", False), ("joined", True)], 1):
+        deliver(f"club.member_{fact}.v1", {"member_id": "ann", "email": "a@b.c"}, subject="ann", sequence=sequence)
+        assert Member.objects.get().is_active is is_active
+    assert {each.group_name for each in consumers_of(declaration(Member))} == {"project.members"}
+    joined = event_class(declaration(Member), "club.member_joined.v1")
+    assert set(joined.__dataclass_fields__) == {"member_id", "email"}

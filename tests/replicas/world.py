@@ -34,6 +34,26 @@ class City(Replica):
         fields = {"country": "place.country"}
 
 
+class Member(Replica):
+    """Whether somebody may come in: the events say who, and mean the rest."""
+
+    member_id = models.CharField(max_length=20, primary_key=True)
+    email = models.EmailField()
+    is_active = models.BooleanField()
+
+    class Meta:
+        app_label = "project"
+
+    class Source:
+        """The users of a service `club`."""
+
+        kept_by = {
+            "club.member_joined.v1": {"is_active": True},
+            "club.member_barred.v1": {"is_active": False},
+        }
+        group = "members"
+
+
 def city_id(name: str) -> UUID:
     return uuid5(_ATLAS, name)
 

@@ -125,7 +125,8 @@ def _write(declared: Declaration, rows: Sequence[Replica]) -> None:
 
 
 def _row(declared: Declaration, event: Event) -> Replica:
-    return declared.model(**{column.name: column.of(event) for column in declared.columns})
+    values = {column.name: column.of(event) for column in declared.read_from(event.event_name)}
+    return declared.model(**values, **declared.constants.get(event.event_name, {}))
 
 
 def _key(declared: Declaration, value: Any) -> str:

@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.utils.module_loading import autodiscover_modules
 
 from bandstand import clock
-from bandstand.config import identity, section
-from bandstand.errors import Conflict
-from bandstand.events.backends import current_bus
+from bandstand.config import section
 from bandstand.events.config import EventsConfig
 
 if TYPE_CHECKING:
@@ -68,11 +66,10 @@ def shown_by_owner(declared: "Declaration") -> Rows | None:
 def backfill(rows: Rows) -> int:
     """Write what the owner shows, in transactions of some hundred rows; return how many rows were written.
 
-    Raises Conflict while the events of the owner do not reach this service yet: what changes meanwhile would be lost.
+    The events of the owner have to reach this service already: what changes meanwhile would be lost.
     """
     from bandstand.replicas.applying import fill  # noqa: PLC0415 - it needs the models
 
-    _refuse_without_events()
     as_of = clock.database_now(section(EventsConfig).database)
     return fill(rows(), as_of=as_of)
 
@@ -93,14 +90,6 @@ def compare(declared: "Declaration", rows: Rows) -> Comparison:
                 different += 1
     surplus = max(0, here.count() - same - different)
     return Comparison(same=same, missing=missing, different=different, surplus=surplus)
-
-
-def _refuse_without_events() -> None:
-    group = identity().name
-    if group not in {report.name for report in current_bus().groups()}:
-        raise Conflict(
-            f"{group} does not consume events yet: start its worker, then fill the replica", conflict="not_consuming"
-        )
 
 
 def _chunks(rows: Iterable[Any]) -> Iterator[list[Any]]:

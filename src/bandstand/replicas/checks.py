@@ -86,6 +86,11 @@ def _columns(declared: Declaration) -> Iterator[CheckMessage]:
     known = {name for field in fields for name in (field.name, field.attname)}
     for name in sorted(set(getattr(declared.model.Source, "fields", {})) - known):
         yield _fault(declared, f"maps {name!r}, which is no column of it.", "Mend Source.fields.", "E606")
+    names = {column.name for column in declared.columns[1:]}
+    for event, meant in declared.constants.items():
+        for name in sorted(set(meant) - names):
+            hint = "Only a column of its own, and not the key, can have a value that the event does not carry."
+            yield _fault(declared, f"gives {name!r} a value at {event}.", hint, "E606")
     unique = [field.name for field in fields if field.unique and not field.primary_key]
     for name in [*unique, *(each.name for each in _constraints(declared) if isinstance(each, UniqueConstraint))]:
         hint = "Order holds for each key only, so another row may still have the value; index it instead."

@@ -39,7 +39,8 @@ def register(declared: Declaration) -> None:
     reset = partial(applying.empty, declared)
     for event, doc, handler in _handlers(declared):
         cls = event_class(declared, event)
-        consumer(cls, name=_name(declared, event), batch=True, reset=reset)(_dressed(handler, declared, event, doc))
+        register_handler = consumer(cls, name=_name(declared, event), batch=True, reset=reset, group=declared.group)
+        register_handler(_dressed(handler, declared, event, doc))
 
 
 def _handlers(declared: Declaration) -> Iterator[tuple[str, str, Callable[[Declaration, applying.Batch], None]]]:

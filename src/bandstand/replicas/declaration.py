@@ -1,6 +1,6 @@
 """What a replica declares, read once: its columns, where each comes from, and the events that carry them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -63,9 +63,19 @@ class Declaration:
     """`<app>.<model>`: stands on the marks, so renaming it starts a new history."""
     kept_by: tuple[str, ...]
     removed_by: tuple[str, ...]
+    constants: Mapping[str, Mapping[str, Any]]
+    """What an event of `kept_by` means without saying it: values of columns that are not read from it."""
+    group: str
     key: Column
     columns: tuple[Column, ...]
     """All of them, the key first."""
+
+    def read_from(self, event_name: str) -> tuple[Column, ...]:
+        """The columns that an event carries: of one that removes, only the key."""
+        if event_name not in self.kept_by:
+            return (self.key,)
+        meant = self.constants.get(event_name, {})
+        return tuple(column for column in self.columns if column.name not in meant)
 
 
 @cache
@@ -73,13 +83,16 @@ def declaration(model: "type[Replica]") -> Declaration:
     """Read what *model* declares; `checks.check_source` says whether it holds together."""
     source = model.Source
     paths = dict(getattr(source, "fields", {}))
+    kept_by = source.kept_by
     columns = [_column(field, paths) for field in _stored(model)]
     columns.sort(key=lambda column: column.name != model._meta.pk.attname)  # noqa: SLF001 - Django documents it
     return Declaration(
         model=model,
         name=model._meta.label_lower,  # noqa: SLF001
-        kept_by=tuple(source.kept_by),
+        kept_by=tuple(kept_by),
         removed_by=tuple(getattr(source, "removed_by", ())),
+        constants=dict(kept_by) if isinstance(kept_by, Mapping) else {},
+        group=getattr(source, "group", ""),
         key=columns[0],
         columns=tuple(columns),
     )

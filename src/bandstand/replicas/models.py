@@ -48,7 +48,8 @@ class Replica(models.Model):
 
     Each column is read from the field of the event that has its name, or the path that `Source.fields` gives it
     (`{"price_minor": "price.amount"}`). An event of `kept_by` carries the whole row and one of `removed_by` its key;
-    a column that is nullable or has a default may be absent. The key is the subject of these events.
+    a column that is nullable or has a default may be absent. As a mapping, `kept_by` gives the values of columns that
+    an event means without saying them. The key is the subject of these events; `group` is that of their consumers.
     """
 
     objects: ClassVar[Any] = ReplicaQuerySet.as_manager()
@@ -59,9 +60,10 @@ class Replica(models.Model):
     class Source:
         """Where the rows come from; each replica declares its own."""
 
-        kept_by: ClassVar[tuple[str, ...]] = ()
+        kept_by: ClassVar[tuple[str, ...] | dict[str, dict[str, Any]]] = ()
         removed_by: ClassVar[tuple[str, ...]] = ()
         fields: ClassVar[dict[str, str]] = {}
+        group: ClassVar[str] = ""
 
     def save(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse: raises ReplicaIsReadOnly."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from django.db.models import Count, Max, Q
 
-from bandstand.config import identity, section
-from bandstand.errors import BusinessRuleViolated, NotFound
+from bandstand.config import section
+from bandstand.errors import BusinessRuleViolated, Conflict, NotFound
 from bandstand.events import replaying
 from bandstand.events.backends import current_bus
 from bandstand.events.config import EventsConfig
@@ -48,7 +48,7 @@ class Report:
     tombstones: int
     applied_at: datetime | None
     lag: int | None
-    """Events of all kinds that this service has not acknowledged; None while it consumes nothing yet."""
+    """Events of all kinds that its group has not acknowledged; None while that consumes nothing yet."""
     waiting: int
     dead: int
 
@@ -65,13 +65,17 @@ def named(name: str) -> Declaration:
 
 def reports() -> list[Report]:
     """How every replica stands, by name. Raises BusUnavailable."""
-    lags = {report.name: report.lag for report in current_bus().groups()}
-    return [_report(each, lags.get(identity().name)) for each in replicas()]
+    lags = _lags()
+    return [_report(each, lags.get(_group(each))) for each in replicas()]
 
 
 def fill_from_owner(declared: Declaration) -> int:
-    """Write what the owner shows; return how many rows. Raises CannotAskOwner, and as `backfilling.backfill`."""
-    return backfilling.backfill(_rows(declared))
+    """Write what the owner shows; return how many rows. Raises CannotAskOwner, and Conflict before events arrive."""
+    rows, group = _rows(declared), _group(declared)
+    if group not in _lags():
+        what = f"{group} does not consume events yet: start its worker, then fill the replica"
+        raise Conflict(what, conflict="not_consuming")
+    return backfilling.backfill(rows)
 
 
 def verify(declared: Declaration) -> backfilling.Comparison:
@@ -103,6 +107,14 @@ def _rows(declared: Declaration) -> backfilling.Rows:
         label = declared.model.__name__
         raise CannotAskOwner(f"nothing yields the rows of the owner: declare a function with @backfills({label})")
     return rows
+
+
+def _group(declared: Declaration) -> str:
+    return consumers_of(declared)[0].group_name
+
+
+def _lags() -> dict[str, int]:
+    return {report.name: report.lag for report in current_bus().groups()}
 
 
 def _report(declared: Declaration, lag: int | None) -> Report:

@@ -16,7 +16,7 @@ Tree = dict[str, "Column | Tree"]
 
 def event_class(declared: Declaration, event_name: str) -> type[Event]:
     """The event *event_name* with the fields that the replica reads: of one that removes, only the key."""
-    columns = declared.columns if event_name in declared.kept_by else declared.columns[:1]
+    columns = declared.read_from(event_name)
     members = {name: _typed(each, name, declared) for name, each in _tree(columns).items()}
     body = {
         "__annotations__": {name: each for name, (each, _) in members.items()},
