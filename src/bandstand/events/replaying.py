@@ -50,12 +50,13 @@ def read_model(name: str) -> list[Consumer]:
     return [each for each in registry.consumers() if each.reset is one.reset]
 
 
-def begin(names: Sequence[str], *, since: datetime | None = None, by: str = "") -> Replay:
+def begin(names: Sequence[str], *, since: datetime | None = None, whole: bool = False, by: str = "") -> Replay:
     """Note a replay for these consumers and let the reader of their group stand by; `run` does it.
 
     Without *since* a consumer that has applied something gets only events within the inbox's retention: of older ones
-    nobody knows any more whether it applied them, so that an earlier *since* is refused. Raises NotFound, NoHistory,
-    and Conflict for that, while another is under way, or where they belong to several groups.
+    nobody knows any more whether it applied them, so that an earlier *since* is refused. *whole* hands over all the
+    same, to consumers for which an event applied twice makes no difference. Raises NotFound, NoHistory, and Conflict
+    for what is refused, while another is under way, or where they belong to several groups.
     """
     config = section(EventsConfig)
     chosen = _chosen(names)
@@ -63,7 +64,7 @@ def begin(names: Sequence[str], *, since: datetime | None = None, by: str = "") 
     _leave_no_gap(group, config)
     ids = [each.id for each in chosen]
     applied = InboxRow.objects.using(config.database).filter(consumer__in=ids, applied_at__isnull=False)
-    if applied.exists():
+    if not whole and applied.exists():
         since = _remembered(since, clock.database_now(config.database), config)
     with transaction.atomic(using=config.database):
         return _note(chosen, group, since=since, by=by)

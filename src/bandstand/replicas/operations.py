@@ -1,7 +1,7 @@
 """What an operator asks of replicas and does to them; the management command is one way in."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from django.db.models import Count, Max, Q
@@ -28,9 +28,6 @@ __all__ = [
     "verify",
     "way_of",
 ]
-
-
-_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CannotAskOwner(BusinessRuleViolated):
@@ -88,7 +85,7 @@ def begin_backfill(declared: Declaration) -> None:
 
     However old: what was applied before and has been forgotten by the inbox stands at a newer event, or at itself.
     """
-    replaying.begin([each.name for each in consumers_of(declared)], since=_ALL)
+    replaying.begin([each.name for each in consumers_of(declared)], whole=True)
 
 
 def begin_rebuild(declared: Declaration) -> None:
