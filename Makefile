@@ -16,7 +16,7 @@ $(UV):
 demo: $(UV) ## bring the shop up, place orders, check the invariants, shut down
 	@$(RUN_SYNC) && .venv/bin/bandstand demo $(if $(PROFILE),--profile $(PROFILE))
 up: $(UV) ## bring the shop up and leave it running until Ctrl-C
-	@$(RUN_SYNC) && .venv/bin/bandstand up $(if $(PROFILE),--profile $(PROFILE))
+	@$(RUN_SYNC) && .venv/bin/bandstand up $(if $(PROFILE),--profile $(PROFILE) --data .bandstand-$(PROFILE))
 test: $(UV) ## run every test
 	@$(DEV_SYNC) && .venv/bin/python -m tests
 check: $(UV) ## lint, types, layers, sizes, migrations, contracts

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -60,16 +61,33 @@ def test_each_service_has_a_database_that_no_other_service_may_enter(served: Sho
             psycopg.connect(f"{as_orders}/shop_{other}")
 
 
-def test_every_server_is_killed_while_orders_flow(served: Shop) -> None:
-    with crowd(served) as customers:
-        until(lambda: len(customers.acknowledged) > 3, seconds=30)
-        for name, pid in engines(served).items():
+def kill_while_orders_flow(shop: Shop, servers: dict[str, int]) -> None:
+    """Each server in its turn; the next when orders flow again."""
+    with crowd(shop) as customers:
+        until(lambda: len(customers.acknowledged) > 3, seconds=60)
+        for name, pid in servers.items():
             kill(pid)
-            until(lambda pid=pid: is_healed(served, pid), seconds=30, what=f"{name} and all that need it")
+            until(lambda pid=pid: is_healed(shop, pid), seconds=60, what=f"{name} and all that need it")
             before = len(customers.acknowledged)
-            until(lambda before=before: len(customers.acknowledged) > before + 3, seconds=30, what="new orders")
+            until(lambda before=before: len(customers.acknowledged) > before + 3, seconds=60, what="new orders")
     assert customers.failures == []
-    served.audit()
+    shop.audit()
+
+
+def test_every_server_is_killed_while_orders_flow(served: Shop) -> None:
+    kill_while_orders_flow(served, engines(served))
+
+
+def test_the_bus_that_stands_in_where_the_first_choice_is_not_installed(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", profile="production-like")
+    shop.manifest.write_text(shop.manifest.read_text().replace('["rabbitmq", "valkey"]', '["valkey"]'))
+    shop.up()
+    try:
+        servers = engines(shop)
+        assert sorted(servers) == ["postgresql", "valkey"]
+        kill_while_orders_flow(shop, {"valkey": servers["valkey"]})
+    finally:
+        shop.down()
 
 
 def test_a_killed_launcher_leaves_no_server_and_its_successor_goes_on(served: Shop) -> None:

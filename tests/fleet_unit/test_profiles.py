@@ -88,6 +88,18 @@ def test_a_killed_server_comes_back_on_its_port_with_its_data(stored: Fleet) -> 
     assert (stored.data / "engines" / "valkey" / "appendonlydir").is_dir()
 
 
+def test_a_folder_goes_with_its_databases_whatever_their_port(make_fleet: Callable[..., Fleet]) -> None:
+    """The ledger and the mark of the seed are in the folder: on other databases they would tell of another shop."""
+    fleet = make_fleet(manifest=MANIFEST + '\n[profiles.stored]\nDATABASE_URL = ["postgresql"]\n')
+    for _ in range(2):
+        done = fleet.run("up", "--detach", "--port", str(fleet.port), "--profile", "stored")
+        assert done.returncode == 0, done.stderr
+        assert fleet.run("down").returncode == 0
+    other = fleet.run("up", "--detach", "--port", str(fleet.port))
+    assert other.returncode == 2
+    assert "is at postgresql/test_users, not db/users.sqlite3" in other.stderr
+
+
 def test_a_drained_fleet_leaves_no_server(stored: Fleet) -> None:
     pid = stored.pid_of("valkey")
     assert stored.run("down").returncode == 0

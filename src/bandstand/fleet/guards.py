@@ -1,17 +1,20 @@
-"""What must hold before a fleet starts: one launcher for a data folder, and a port that is free."""
+"""What must hold before a fleet starts: one launcher for a data folder, its own databases, and a port that is free."""
 
 import contextlib
 import fcntl
+import json
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from bandstand.config import ConfigurationError, Fault
-from bandstand.fleet.layout import DataFolder
+from bandstand.fleet.layout import DataFolder, replace_file
 from bandstand.fleet.proc import listener_of
 
-__all__ = ["check_port", "take_lock"]
+__all__ = ["check_databases", "check_port", "take_lock"]
 
 
 def take_lock(data: DataFolder) -> TextIO:
@@ -31,6 +34,33 @@ def take_lock(data: DataFolder) -> TextIO:
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+def check_databases(data: DataFolder, databases: Mapping[str, str]) -> None:
+    """Tie the data folder to the databases of its first start. Raises ConfigurationError when these are others.
+
+    The provider's ledger and the mark of the seed lie in the folder and are about those databases: with others the shop
+    would be empty, and its books would never balance.
+    """
+    try:
+        known: dict[str, str] = json.loads(data.databases.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = {}
+    found = {service: _place(data, url) for service, url in databases.items()}
+    for service, place in found.items():
+        if known.get(service, place) != place:
+            problem = f"belongs to a fleet whose {service} is at {known[service]}, not {place}"
+            todo = f"another folder: --data; or, when the database was moved, no {data.databases.name} in this one"
+            raise ConfigurationError([Fault(variable=str(data.root), problem=problem, expected=todo)])
+    replace_file(data.databases, json.dumps({**known, **found}), mode=0o600)
+
+
+def _place(data: DataFolder, url: str) -> str:
+    """A database without what may change: who connects, how, and where the data folder is."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return parts.path.removeprefix("/").removeprefix(f"{data.root}/")
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def check_port(host: str, port: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+from collections import ChainMap
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from bandstand.fleet.databases import open_databases
 from bandstand.fleet.directory import Directory
 from bandstand.fleet.environment import bus_url, database_url, given_urls
 from bandstand.fleet.gateway.files import GatewayFiles
-from bandstand.fleet.guards import check_port, take_lock
+from bandstand.fleet.guards import check_databases, check_port, take_lock
 from bandstand.fleet.jobs import backing_jobs, backing_urls, gateway_job, service_jobs
 from bandstand.fleet.keys import ensure_keys
 from bandstand.fleet.layout import DataFolder, replace_file
@@ -77,13 +78,14 @@ class Launcher:
         """Start everything and wait until all of it is ready. Raises ConfigurationError or StartFailed."""
         self._lock = take_lock(self.data)
         check_port(_HOST, self.port)
+        servers = choose_servers(self.fleet, self._profile, outer=self.outer)
+        check_databases(self.data, self._databases(*(server.lasting_urls for server in servers)))
         self.data.create()
         ensure_keys(self.data, self.fleet.services)
         self.gateway.write_static(host=_HOST, port=self.port, access_log=Path("/dev/stdout"))
         self.gateway.write_routes(self.fleet.routes, timeout_seconds=self.fleet.gateway.timeout_seconds)
         self.gateway.write_clusters(self.fleet.services)
         self.directory = Directory(self.fleet.services, self.data, self.gateway)
-        servers = choose_servers(self.fleet, self._profile, outer=self.outer)
         self.urls = {**given_urls(self.outer), **backing_urls(self.fleet, outer=self.outer)}
         for server in servers:
             self.urls |= server.urls
@@ -179,12 +181,15 @@ class Launcher:
 
     def status(self) -> dict[str, Any]:
         """The document of `bandstand status --json`."""
-        found = {**self.outer, **self.urls}
-        databases = {name: database_url(self.fleet, self.data, name, found) for name in self.fleet.services}
+        databases = self._databases(self.urls)
         services = {name: (self.directory[name], databases[name]) for name in self.fleet.services}
-        bus = bus_url(self.fleet, self.data, found)
+        bus = bus_url(self.fleet, self.data, {**self.outer, **self.urls})
         provider = self.urls.get("PAYMENT_PROVIDER_URL")
         return document_of(self.units.values(), services=services, gateway=self.url, provider=provider, bus=bus)
+
+    def _databases(self, *urls: Mapping[str, str]) -> dict[str, str]:
+        found = dict(ChainMap(*map(dict, urls), dict(self.outer)))
+        return {name: database_url(self.fleet, self.data, name, found) for name in self.fleet.services}
 
     # -- starting ------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,11 @@ class DataFolder:
         return self.root / "mail"
 
     @property
+    def databases(self) -> Path:
+        """Where each service's database was at the first start."""
+        return self.root / "databases.json"
+
+    @property
     def seeded(self) -> Path:
         """Present once the shop was seeded into these databases."""
         return self.root / "db" / ".seeded"

@@ -31,6 +31,12 @@ class Server:
         """Each variable with its value."""
         return dict.fromkeys(self.variables, self.engine.url(self.port))
 
+    @property
+    def lasting_urls(self) -> dict[str, str]:
+        """The same with the engine's name for the address, which is another one at each start."""
+        address = f"{_HOST}:{self.port}"
+        return {variable: url.replace(address, self.engine.name) for variable, url in self.urls.items()}
+
 
 def choose_servers(fleet: Fleet, profile: str, *, outer: Mapping[str, str]) -> list[Server]:
     """What *profile* needs beside what the environment names already. Raises ConfigurationError naming all that lacks.
