@@ -9,6 +9,7 @@ import amqp
 
 from bandstand.events.backends.base import BusUnavailable
 from bandstand.events.backends.rabbitmq.options import Options
+from bandstand.events.backends.rabbitmq.wire import writer
 
 __all__ = ["FAILURES", "Blocked", "Link", "connected", "drop", "reaching", "tend", "unavailable"]
 
@@ -128,7 +129,7 @@ class Link:
                     return
                 try:
                     tend(connection)
-                except FAILURES as error:
+                except (BusUnavailable, *FAILURES) as error:
                     log.debug("bus.connection_lost", extra={"purpose": self._purpose, "error": str(error)})
                     self._drop()
 
@@ -142,6 +143,7 @@ def _connection(options: Options, node: str, purpose: str) -> amqp.Connection:
         ssl=options.tls or options.tls is not None,
         connect_timeout=ANSWER_SECONDS,
         heartbeat=options.heartbeat,
+        frame_writer=writer,
         client_properties={"connection_name": f"bandstand {purpose}"},
     )
 

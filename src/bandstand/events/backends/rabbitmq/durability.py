@@ -6,7 +6,7 @@ import amqp
 
 from bandstand.events.backends.rabbitmq import layout, registry
 from bandstand.events.backends.rabbitmq.options import Options
-from bandstand.events.backends.rabbitmq.sending import Outgoing
+from bandstand.events.backends.rabbitmq.sending import in_flight
 
 __all__ = ["doubts"]
 
@@ -15,9 +15,8 @@ _OLDEST = (3, 10)
 
 def doubts(connection: amqp.Connection, options: Options) -> list[str]:
     """Name them in sentences. Raises BusUnavailable when the server takes nothing, as for want of memory or disk."""
-    probe = Outgoing(connection)
-    probe.put(amqp.Message(""), key=f"{options.prefix}.nobody", is_mandatory=False)
-    probe.settle()
+    with in_flight(connection) as outgoing:
+        outgoing.put(amqp.Message(""), key=f"{options.prefix}.nobody", is_mandatory=False)
     return [*_of_version(connection), *_of_queues(connection, options), *_of_dead_letters(connection, options)]
 
 

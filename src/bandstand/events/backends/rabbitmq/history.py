@@ -6,7 +6,7 @@ import amqp
 
 from bandstand.events.backends.rabbitmq.connecting import ANSWER_SECONDS, unavailable
 from bandstand.events.backends.rabbitmq.options import Options
-from bandstand.events.backends.rabbitmq.sending import Outgoing
+from bandstand.events.backends.rabbitmq.sending import in_flight
 from bandstand.events.backends.rabbitmq.streams import found
 
 __all__ = ["behind", "has_events", "mark", "offset_of"]
@@ -15,9 +15,8 @@ __all__ = ["behind", "has_events", "mark", "offset_of"]
 def mark(connection: amqp.Connection, options: Options) -> str:
     """Put a message into the history that is no event; return its id."""
     marker = str(uuid4())
-    outgoing = Outgoing(connection)
-    outgoing.put(amqp.Message("", delivery_mode=2, message_id=marker), key=options.history)
-    outgoing.settle()
+    with in_flight(connection) as outgoing:
+        outgoing.put(amqp.Message("", delivery_mode=2, message_id=marker), key=options.history)
     return marker
 
 

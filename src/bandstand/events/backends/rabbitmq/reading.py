@@ -20,6 +20,7 @@ from bandstand.events.backends.rabbitmq.history import mark
 from bandstand.events.backends.rabbitmq.options import Options
 from bandstand.events.backends.rabbitmq.registry import Registered
 from bandstand.events.backends.rabbitmq.source import Source
+from bandstand.events.backends.rabbitmq.wire import Inlet
 
 __all__ = ["Group", "RabbitSubscription"]
 
@@ -28,7 +29,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _TICK_MILLISECONDS = 500
-_AT_ONCE = 200
+_AT_ONCE = 600
 _LEAVE_SECONDS = 10.0
 
 
@@ -61,6 +62,7 @@ class RabbitSubscription(Subscription):
         self._sent = self._settled = self._to_settle = 0
         self._is_wanted = self._is_stopping = False
         self._failure: BusUnavailable | None = None
+        self._inlet = Inlet(connection)
         self._bell = _Bell()
         self._thread = threading.Thread(target=self._run, name=f"rabbitmq-{group.name}", daemon=True)
         self._thread.start()
@@ -193,16 +195,13 @@ class RabbitSubscription(Subscription):
 
     def _take(self) -> bool:
         """Take a bounded number of frames; return whether there may be more."""
-        before = self._buffer.received
-        try:
-            for _ in range(_AT_ONCE):
-                self._connection.drain_events(timeout=0)
-        except TimeoutError:
-            return False
-        finally:
-            if self._buffer.received > before:
-                self._group.wake()
-        return True
+        before, taken = self._buffer.received, 0
+        while taken < _AT_ONCE and self._inlet.has_more():
+            self._connection.blocking_read()
+            taken += 1
+        if self._buffer.received > before:
+            self._group.wake()
+        return taken == _AT_ONCE
 
     def _answer(self, question: amqp.Message) -> None:
         try:

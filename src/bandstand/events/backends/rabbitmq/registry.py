@@ -5,7 +5,7 @@ import msgspec
 
 from bandstand.events.backends.rabbitmq.layout import ensure, exclusively, ready
 from bandstand.events.backends.rabbitmq.options import Options
-from bandstand.events.backends.rabbitmq.sending import Outgoing
+from bandstand.events.backends.rabbitmq.sending import in_flight
 from bandstand.events.backends.rabbitmq.streams import found
 
 __all__ = ["Groups", "Registered", "move", "prepare", "read", "write"]
@@ -45,9 +45,8 @@ def read(connection: amqp.Connection, options: Options) -> Groups:
 
 def write(connection: amqp.Connection, options: Options, groups: Groups) -> None:
     """Replace the answer; only for whoever holds the registry's lock."""
-    outgoing = Outgoing(connection)
-    outgoing.put(amqp.Message(msgspec.json.encode(groups), delivery_mode=2), key=options.registry)
-    outgoing.settle()
+    with in_flight(connection) as outgoing:
+        outgoing.put(amqp.Message(msgspec.json.encode(groups), delivery_mode=2), key=options.registry)
 
 
 def move(connection: amqp.Connection, options: Options, group: str, place: int | None) -> None:

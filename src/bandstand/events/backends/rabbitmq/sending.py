@@ -1,6 +1,7 @@
 """Publishing with confirms: everything of a batch in flight together, then one wait for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 
 import amqp
@@ -11,27 +12,41 @@ from bandstand.events.backends.base import Message
 from bandstand.events.backends.rabbitmq.connecting import ANSWER_SECONDS, unavailable
 from bandstand.events.backends.rabbitmq.options import Options
 
-__all__ = ["Outgoing", "send"]
+__all__ = ["Outgoing", "in_flight", "send"]
 
 _PERSISTENT = 2
 
 
 def send(connection: amqp.Connection, options: Options, messages: Sequence[Message]) -> None:
     """Store *messages* durably, in order. Raises BusUnavailable, and then any part may have been stored."""
-    outgoing = Outgoing(connection)
-    for message in messages:
-        properties = {
-            "delivery_mode": _PERSISTENT,
-            "message_id": message.event_id,
-            "type": message.type,
-            "application_headers": {"subject": message.subject},
-        }
-        outgoing.put(amqp.Message(message.body.encode(), **properties), to=options.exchange, key=message.type)
+    with in_flight(connection) as outgoing:
+        for message in messages:
+            properties = {
+                "delivery_mode": _PERSISTENT,
+                "message_id": message.event_id,
+                "type": message.type,
+                "application_headers": {"subject": message.subject},
+            }
+            outgoing.put(amqp.Message(message.body.encode(), **properties), to=options.exchange, key=message.type)
+
+
+@contextmanager
+def in_flight(connection: amqp.Connection) -> "Iterator[Outgoing]":
+    """Send together what the block puts, and wait until all of it is stored.
+
+    Raises BusUnavailable when one is not, or not in time; the connection is of no more use then.
+    """
+    outgoing: Outgoing | None = getattr(connection, "outgoing", None)
+    if outgoing is None:
+        outgoing = connection.outgoing = Outgoing(connection)
+    connection.outlet.hold()
+    yield outgoing
+    connection.outlet.release()
     outgoing.settle()
 
 
 class Outgoing:
-    """A channel in confirm mode, for one batch."""
+    """A channel in confirm mode, kept as long as its connection: to open one takes as long as to publish."""
 
     def __init__(self, connection: amqp.Connection) -> None:
         self._connection = connection
@@ -50,14 +65,13 @@ class Outgoing:
         self._open.add(next(self._tags))
 
     def settle(self) -> None:
-        """Wait until all of them are stored. Raises BusUnavailable when one is not, or not in time."""
+        """Wait until all of them are stored."""
         deadline = clock.monotonic() + ANSWER_SECONDS
         while self._open:
             left = deadline - clock.monotonic()
             if left <= 0:
                 raise unavailable(f"{len(self._open)} messages were not confirmed in time")
             self._connection.drain_events(timeout=left)
-        self._channel.close()
 
     def _confirmed(self, tag: int, multiple: bool) -> None:
         if multiple:
