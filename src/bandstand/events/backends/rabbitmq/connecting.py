@@ -140,7 +140,7 @@ def _connection(options: Options, node: str, purpose: str) -> amqp.Connection:
         userid=options.user,
         password=options.password,
         virtual_host=options.vhost,
-        ssl=options.tls or options.tls is not None,
+        ssl=False if options.tls is None else {"server_hostname": node.rpartition(":")[0], **options.tls},
         connect_timeout=ANSWER_SECONDS,
         heartbeat=options.heartbeat,
         frame_writer=writer,
