@@ -11,6 +11,7 @@ from django.db import transaction
 from bandstand import clock
 from bandstand.errors import Conflict, NotFound
 from bandstand.events import Event, checks, consumer, dead_letters, groups, pausing, publish, registry, replaying
+from bandstand.events.inbox import Inbox
 from bandstand.events.loops import consumer_loops
 from bandstand.events.models import InboxRow, WaitingRow
 from bandstand.events.retention import purge_inbox
@@ -126,6 +127,42 @@ def test_so_it_is_where_new_groups_begin_at_the_end(stage):
     moved(stage, "mails")
     moved(stage, "news")
     assert (got, fresh) == ([1, 2], [])
+
+
+def test_what_lies_in_the_queue_of_the_group_it_left_is_no_dead_letter(stage):
+    """As on a broker whose queues keep what was routed to them before."""
+    got = []
+    consuming("mail", got, group="mails")
+    announce(1)
+    stage.relay()
+    stage.bus.register("project", [Made.event_name], from_beginning=True)
+    deliveries = stage.bus.subscribe("project").fetch(10)
+    assert not Inbox((), stage.config, group="project").apply(deliveries)
+    assert (dead_letters.count(), InboxRow.objects.count()) == (0, 0)
+    moved(stage, "mails")
+    assert got == [1]
+
+
+def test_a_consumer_that_joins_a_group_under_way_is_named_with_what_to_do(stage, caplog):
+    got = []
+    consuming("mail", got)
+    announce(1)
+    stage.carry()
+    registry._consumers.clear()
+    consuming("mail", got, group="mails")
+    moved(stage, "mails")
+    stage.bus.register("project", ["project.other.v1"], from_beginning=True)  # what its other consumers read
+    assert "consumers.joined" not in caplog.messages, "a new group has the history"
+    registry._consumers.clear()
+    consuming("mail", got)
+    moved(stage, "project")
+    (told,) = [record for record in caplog.records if record.message == "consumers.joined"]
+    assert (told.group, told.consumers) == ("project", ["project.mail"])
+    moved(stage, "project")
+    assert caplog.messages.count("consumers.joined") == 1
+    replaying.begin(["mail"])
+    replaying.run()
+    assert got == [1]
 
 
 @ONCE

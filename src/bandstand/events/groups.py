@@ -1,5 +1,6 @@
 """The groups of this service: sets of consumers that read the bus each on their own, so that none holds up another."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from bandstand.events.models import InboxRow
 from bandstand.events.registry import Consumer
 
 __all__ = ["Group", "default_group", "group_of", "groups", "register_all"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +83,20 @@ def register_all(bus: Bus, config: EventsConfig) -> None:
     The service's own comes last: what it no longer reads is held by then.
     """
     own, *others = groups()
+    known = {report.name: set(report.types) for report in bus.groups()}
     for each in [*others, own]:
+        _tell_who_joins(each, known.get(each.name), config)
         from_beginning = config.from_beginning or (each is not own and _has_past(each, config))
         bus.register(each.name, each.types, from_beginning=from_beginning)
+
+
+def _tell_who_joins(group: Group, known: set[str] | None, config: EventsConfig) -> None:
+    """Say which consumers with a past come into a group that is under way: it has passed what they have not got."""
+    fresh = [each for each in group.consumers if known and known.isdisjoint(each.types)]
+    applied = InboxRow.objects.using(config.database)
+    joining = [each.id for each in fresh if applied.filter(consumer=each.id).exists()]
+    if joining:
+        log.warning("consumers.joined", extra={"group": group.name, "consumers": joining, "do": "manage.py replay"})
 
 
 def _has_past(group: Group, config: EventsConfig) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from django.db import IntegrityError, transaction
 
 from bandstand import clock
-from bandstand.events import waiting
+from bandstand.events import registry, waiting
 from bandstand.events._sql import Sql, as_uuid, marks
 from bandstand.events.backends import Delivery
 from bandstand.events.bookmarks import Bookmarks
@@ -51,6 +51,7 @@ class Inbox:
         for each in consumers:
             for name in each.types:
                 self._by_type.setdefault(name, []).append((each.id, each))
+        self._elsewhere = {name for each in registry.consumers() for name in each.types}
         self._size = config.consumer_batch
 
     @property
@@ -88,11 +89,15 @@ class Inbox:
     def _jobs(self, delivery: Delivery) -> list[Job]:
         message = delivery.message
         known = self._by_type.get(message.type)
+        if known is None and message.type in self._elsewhere:
+            return []  # still in the queue of a group that its consumer has left: the new one reads it too
         if known is None:
             return [Job(consumer_id=self._group, consumer=None, message=message)]
         return [Job(consumer_id=id_, consumer=consumer, message=message) for id_, consumer in known]
 
     def _apply_together(self, jobs: Sequence[Job]) -> bool:
+        if not jobs:
+            return False
         sql = Sql(self._config.database)
         idle = standing_by(sql)  # first of all: see `end_batches`
         if self._group in idle:
