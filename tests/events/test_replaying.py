@@ -187,7 +187,10 @@ def test_a_replay_can_be_given_up(stage, made):
     replaying.begin(["new"])
     stage.consume(2)
     assert new == []
-    replaying.abort()
+    replaying.abort(by="ada")
+    trail = EventAction.objects.order_by("id").values_list("action", "consumer", "note")
+    assert list(trail) == [("replay", "project.new", ""), ("replay", "project.new", "given up")]
+    assert EventAction.objects.latest("id").actor == "ada"
     stage.consume(2)
     assert new == [1]
     with pytest.raises(NotFound, match="no replay"):

@@ -134,11 +134,14 @@ def run(tell: Callable[[Progress], None] = lambda _: None) -> Progress:
     return done
 
 
-def abort() -> None:
+def abort(*, by: str = "") -> None:
     """Give up a replay: what it has applied stays, the rest of the history is not read. Raises NotFound."""
     noted = under_way()
     if noted is None:
         raise NotFound("no replay was begun")
+    # First, for a deed that leaves no trail is worse than a trail of one that failed and is done again.
+    given_up = [EventAction(action=EventAction.Kind.REPLAY, consumer=each) for each in json.loads(noted.consumers)]
+    actions.record(given_up, by=by, note="given up")
     _end(history(), noted)
 
 
