@@ -30,6 +30,8 @@ def replica(source, **columns):
 
 FAULTY = {
     "E602": lambda: replica(source(kept_by=())),
+    "E602 unheard of": lambda: replica(source(deleted_by=("atlas.gone.v1",))),
+    "E602 nothing kept": lambda: replica(type("Source", (), {"removed_by": ("atlas.gone.v1",)})),
     "E603": lambda: replica(source(kept_by=("atlas.made",))),
     "E603 twice": lambda: replica(source(removed_by=("atlas.made.v1",))),
     "E604": lambda: replica(source(kept_by=("atlas.made.v1", "globe.made.v1"))),

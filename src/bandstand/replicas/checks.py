@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_caches", "check_retention", "check_source"]
 
+_KNOWN = {"fields", "group", "kept_by", "removed_by"}
 _NAME = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9_]*\.v[1-9][0-9]*")
 
 
@@ -69,6 +70,10 @@ def _events(declared: Declaration) -> Iterator[CheckMessage]:
     for name in sorted({name for name in names if not _NAME.fullmatch(name)}):
         hint = "Expected is <service>.<past_tense_fact>.v<major>."
         yield _fault(declared, f"names {name!r}, which is no event name.", hint, "E603")
+    for name in sorted(set(vars(declared.model.Source)) - _KNOWN):
+        if not name.startswith("_"):
+            hint = f"Known are {', '.join(sorted(_KNOWN))}."
+            yield _fault(declared, f"declares {name!r} in Source, which means nothing.", hint, "E602")
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield _fault(declared, f"names {name} twice.", "An event either keeps a row or removes it.", "E603")
     owners = sorted({name.partition(".")[0] for name in names})

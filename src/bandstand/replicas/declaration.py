@@ -83,7 +83,7 @@ def declaration(model: "type[Replica]") -> Declaration:
     """Read what *model* declares; `checks.check_source` says whether it holds together."""
     source = model.Source
     paths = dict(getattr(source, "fields", {}))
-    kept_by = source.kept_by
+    kept_by = getattr(source, "kept_by", ())
     columns = [_column(field, paths) for field in _stored(model)]
     columns.sort(key=lambda column: column.name != model._meta.pk.attname)  # noqa: SLF001 - Django documents it
     return Declaration(
