@@ -166,6 +166,25 @@ def test_sequences_reach_the_bus_and_grow(stage):
     assert seen == sorted(set(seen))
 
 
+def test_batches_of_large_events_have_few_of_them(stage):
+    with transaction.atomic():
+        for _ in range(130):
+            publish(ThingMade(thing="a", note="x" * 100_000))
+    broker = Broker()
+    moving = Relay(broker, stage.config)
+    counts = []
+    while moving.run_once():
+        counts.append(len(broker.taken) - sum(counts))
+    assert sum(counts) == 130
+    assert max(counts[1:]) < 41
+
+
+def test_batches_of_small_events_grow(stage):
+    announce(*["a"] * 151)
+    moving = Relay(Broker(), stage.config)
+    assert [moving.run_once() for _ in range(3)] == [50, 100, 1]
+
+
 def test_ids_are_never_used_twice_even_after_the_table_was_emptied(stage):
     announce("a")
     first = OutboxRow.objects.get().id

@@ -18,7 +18,7 @@ class EventsConfig:
     """A second bus that keeps what is published, where the bus itself has no history."""
     database: str = "default"
     batch: int = 500
-    """How many events the relay hands to the bus at once."""
+    """How many events the relay hands to the bus at once at most; fewer where they are large (over 4 MB together)."""
     consumer_batch: int = 100
     """How many deliveries one transaction applies at most."""
     consumer_concurrency: int = 1

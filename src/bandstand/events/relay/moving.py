@@ -21,6 +21,9 @@ __all__ = ["Relay"]
 
 log = logging.getLogger(__name__)
 
+_FIRST_BATCH = 50
+_LARGE_CHARACTERS = 4_000_000
+
 register_crash_points(["outbox.before_publish", "outbox.after_publish", "outbox.after_mark"])
 
 
@@ -28,7 +31,8 @@ class Relay:
     """Moves one batch of a partition at a time. Any number of relays at once is correct; one at a time is enough.
 
     Marking is gathered for the configured interval: under load one commit then marks many batches, and a relay that
-    is killed meanwhile only publishes them again.
+    is killed meanwhile only publishes them again. Batches of large events have few of them, so that they need no more
+    memory than those of small ones.
     """
 
     def __init__(self, bus: Publisher, config: EventsConfig, *, partition: Partition = WHOLE) -> None:
@@ -36,6 +40,7 @@ class Relay:
         self._config = config
         self._leadership = Leadership(partition.name, lasting=config.relay_lease, using=config.database)
         self._outbox = Outbox(config, partition)
+        self._size = min(_FIRST_BATCH, config.batch)
         self._unmarked: list[int] = []
         self._mark_due = 0.0
 
@@ -44,7 +49,7 @@ class Relay:
 
         Raises BusUnavailable, with nothing of the batch marked.
         """
-        rows = self._outbox.pending(self._config.batch, without=self._unmarked)
+        rows = self._outbox.pending(self._size, without=self._unmarked)
         if not rows or not self._leadership.hold():
             return 0
         crash_point("outbox.before_publish")
@@ -53,6 +58,7 @@ class Relay:
         crash_point("outbox.after_publish")
         relayed.labels("accepted").inc(len(published.accepted))
         self._note(rows, published)
+        self._adapt(rows)
         return len(published.accepted)
 
     def mark(self) -> None:
@@ -78,9 +84,16 @@ class Relay:
             self._mark_due = clock.monotonic() + self._config.mark_interval.total_seconds()
         self._unmarked += [row.id for row in rows if row.event_id in published.accepted]
         refused = [(row, published.refused[row.event_id]) for row in rows if row.event_id in published.refused]
-        if refused or len(self._unmarked) >= self._config.batch or clock.monotonic() >= self._mark_due:
+        if refused or len(self._unmarked) >= self._size or clock.monotonic() >= self._mark_due:
             self._mark(refused)
             crash_point("outbox.after_mark")
+
+    def _adapt(self, rows: Sequence[Row]) -> None:
+        characters = sum(len(row.envelope) for row in rows)
+        if characters > _LARGE_CHARACTERS:
+            self._size = max(1, len(rows) * _LARGE_CHARACTERS // characters)
+        elif characters < _LARGE_CHARACTERS / 2:
+            self._size = min(self._config.batch, self._size * 2)
 
     def _mark(self, refused: Sequence[tuple[Row, str]]) -> None:
         """Write down what the bus said, in one short transaction of its own."""
