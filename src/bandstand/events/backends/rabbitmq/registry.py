@@ -10,7 +10,11 @@ from bandstand.events.backends.rabbitmq.streams import found
 
 __all__ = ["Groups", "Registered", "move", "prepare", "read", "write"]
 
-_STREAM = {"x-queue-type": "stream", "x-max-length-bytes": 1_000_000}
+_STREAM = {
+    "x-queue-type": "stream",
+    "x-max-length-bytes": 5_000_000,
+    "x-stream-max-segment-size-bytes": 1_000_000,  # the server drops whole segments, and never the last
+}
 _EMPTY_SECONDS = 1.0
 """After that nothing was ever written: whoever made the stream died at once."""
 
