@@ -35,7 +35,9 @@ def test_a_server_short_of_memory_is_reported_at_once_and_its_readers_go_on(serv
     for attempt in (lambda: bus.publish([message("a", 100)]), bus.doubts):
         with pytest.raises(BusUnavailable, match="short of memory"):
             attempt()
+    operator = open_bus(server.url)
     for turn in range(3):
+        assert len(lags(operator)) == 2  # the readers are asked, and may not be able to answer
         deliveries = take(subscription, 10)
         subscription.ack(deliveries[-1].position)
         subscription.flush()
@@ -43,3 +45,4 @@ def test_a_server_short_of_memory_is_reported_at_once_and_its_readers_go_on(serv
     rabbitmqctl(tmp_path, "set_vm_memory_high_watermark", "absolute", "512MB")
     assert again(lambda: bus.publish([message("a", 101)]).accepted)
     elsewhere.communicate()
+    operator.close()
