@@ -1,12 +1,11 @@
 """Which process of a service does a job, by a row and the database's clock."""
 
-import os
 import secrets
-import socket
 from datetime import datetime, timedelta
 
 from bandstand import clock
 from bandstand.events._sql import Sql
+from bandstand.events.owners import is_gone, own_name
 
 __all__ = ["Leadership", "Presence"]
 
@@ -21,7 +20,7 @@ class Leadership:
         self._name = name
         self._lasting = lasting
         self._using = using
-        self._owner = _identity()
+        self._owner = own_name()
         self._until: datetime | None = None
 
     def hold(self) -> bool:
@@ -31,12 +30,13 @@ class Leadership:
             return True
         until = now + self._lasting
         sql = Sql(self._using)
-        taken = sql.change(
-            "UPDATE bandstand_events_lease SET owner = %s, until = %s WHERE name = %s AND (owner = %s OR until < %s)",
-            (self._owner, sql.time(until), self._name, self._owner, sql.time(now)),
-        ) or sql.change(
-            "INSERT INTO bandstand_events_lease (name, owner, until) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            (self._name, self._owner, sql.time(until)),
+        taken = (
+            self._take(sql, until, "owner = %s OR until < %s", self._owner, sql.time(now))
+            or sql.change(
+                "INSERT INTO bandstand_events_lease (name, owner, until) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                (self._name, self._owner, sql.time(until)),
+            )
+            or any(self._take(sql, until, "owner = %s", owner) for owner in self._owners(sql) if is_gone(owner))
         )
         self._until = until if taken else None
         return bool(taken)
@@ -48,6 +48,17 @@ class Leadership:
             sql = Sql(self._using)
             sql.change("DELETE FROM bandstand_events_lease WHERE name = %s AND owner = %s", (self._name, self._owner))
 
+    def _take(self, sql: Sql, until: datetime, condition: str, *values: str | datetime) -> int:
+        return sql.change(
+            f"UPDATE bandstand_events_lease SET owner = %s, until = %s WHERE name = %s AND ({condition})",  # noqa: S608 - ours
+            (self._owner, sql.time(until), self._name, *values),
+        )
+
+    def _owners(self, sql: Sql) -> list[str]:
+        return [
+            owner for (owner,) in sql.rows("SELECT owner FROM bandstand_events_lease WHERE name = %s", (self._name,))
+        ]
+
 
 class Presence:
     """Who else does a job that can be shared, by a row of each process that is renewed while it works."""
@@ -55,7 +66,7 @@ class Presence:
     def __init__(self, job: str, *, lasting: timedelta, using: str) -> None:
         self._prefix = f"{job}@"
         self._name = f"{self._prefix}{secrets.token_hex(8)}"
-        self._owner = _identity()
+        self._owner = own_name()
         self._lasting = lasting
         self._using = using
         self._due: datetime | None = None
@@ -89,9 +100,5 @@ class Presence:
         mask = f"{self._prefix}%"
         forgotten = sql.time(now - 100 * self._lasting)
         sql.change("DELETE FROM bandstand_events_lease WHERE name LIKE %s AND until < %s", (mask, forgotten))
-        statement = "SELECT name FROM bandstand_events_lease WHERE name LIKE %s AND until >= %s ORDER BY name"
-        return [name for (name,) in sql.rows(statement, (mask, sql.time(now)))]
-
-
-def _identity() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"[-100:]
+        statement = "SELECT name, owner FROM bandstand_events_lease WHERE name LIKE %s AND until >= %s ORDER BY name"
+        return [name for name, owner in sql.rows(statement, (mask, sql.time(now))) if not is_gone(owner)]

@@ -1,7 +1,6 @@
 """Who reads for a group: a key that its reader renews, and that lapses when that process dies or stands still."""
 
 import logging
-import secrets
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,13 +9,14 @@ from datetime import timedelta
 from bandstand.events.backends.base import BusUnavailable
 from bandstand.events.backends.redis import scripts
 from bandstand.events.backends.redis.connecting import Client, reaching
+from bandstand.events.owners import is_gone, own_name
 
 __all__ = ["Leases"]
 
 log = logging.getLogger(__name__)
 
 LASTING = timedelta(seconds=3)
-"""How long a killed reader keeps its successor waiting."""
+"""How long a killed reader keeps its successor waiting, unless both are of one host."""
 
 _MILLISECONDS = round(LASTING.total_seconds() * 1000)
 _EVERY_SECONDS = LASTING.total_seconds() / 3
@@ -29,7 +29,7 @@ class Leases:
     """
 
     def __init__(self, client: Callable[[], Client]) -> None:
-        self.owner = secrets.token_hex(8)
+        self.owner = own_name()
         self._client = client
         self._held: set[str] = set()
         self._guard = threading.Lock()
@@ -42,7 +42,7 @@ class Leases:
             if key in self._held:
                 return False
             with reaching():
-                taken = bool(self._client().eval(scripts.TAKE, 1, key, self.owner, str(_MILLISECONDS)))
+                taken = self._try(key) or (self._take_from_the_dead(key) and self._try(key))
             if taken:
                 self._held.add(key)
                 self._ensure_running()
@@ -66,6 +66,14 @@ class Leases:
         thread = self._thread
         if thread is not None:
             thread.join()
+
+    def _try(self, key: str) -> bool:
+        return bool(self._client().eval(scripts.TAKE, 1, key, self.owner, str(_MILLISECONDS)))
+
+    def _take_from_the_dead(self, key: str) -> bool:
+        """Release the lease of a process of this host that was killed."""
+        owner = str(self._client().get(key))
+        return is_gone(owner) and bool(self._client().eval(scripts.RELEASE, 1, key, owner))
 
     def _ensure_running(self) -> None:
         if self._thread is None or self._stop.is_set():
