@@ -20,7 +20,7 @@ from tests.trials.doubles import PassingBus, PassingSubscription
 __all__ = ["IDLE", "Gate", "Host", "HostBus", "watched_crash_points"]
 
 IDLE = "idle"
-WITHIN_A_TRANSACTION = "inbox.after_apply"
+_WITHIN_A_TRANSACTION = "inbox.after_apply"
 """Whoever stood still here would keep the write lock of the database: one only dies here or passes."""
 
 _DEADLINE_SECONDS = 60.0
@@ -55,7 +55,7 @@ class Host:
             self._await()
 
     def step_and_die(self, point: str) -> bool:
-        """Go on, and die on the way if it leads past *point*; whether it did."""
+        """Go on, and die if that leads to *point*; whether it did."""
         self._fatal = point
         self.step()
         self._fatal = ""
@@ -77,19 +77,16 @@ class Host:
 
     def stand(self, place: str) -> None:
         """Wait at *place* for the next step; called within the host."""
-        if place == WITHIN_A_TRANSACTION:
-            if self._fatal == place:
-                self._die()
+        if place == self._fatal:
+            self.is_dead = True
+            raise _Death
+        if place == _WITHIN_A_TRANSACTION:
             return
         self.at = place
         self._stood.release()
         self._go.acquire()
         if self.is_dead:
             raise _Death
-
-    def _die(self) -> None:
-        self.is_dead = True
-        raise _Death
 
     def _live(self) -> None:
         _present.host = self
