@@ -302,6 +302,7 @@ def test_checks_find_ambiguous_names_and_torn_read_models(settings):
     assert "bandstand.W209" in {each.id for each in checks.check_events()}
 
 
+@pytest.mark.sqlite(reason="PostgreSQL has as many lanes as it is given")
 @pytest.mark.parametrize("stage", [{"CONSUMER_CONCURRENCY": 4}], indirect=True)
 def test_sqlite_has_one_writer_and_so_one_lane(stage):
     assert groups.default_group().lanes(stage.config) == 1

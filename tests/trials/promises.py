@@ -9,7 +9,17 @@ __all__ = ["LOST", "OVERTAKEN", "PHANTOM", "TWICE", "clear", "is_relayed", "is_s
 
 _OURS = {
     "trial_fact": "number INTEGER PRIMARY KEY, subject TEXT",
-    "trial_effect": "id INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER, subject TEXT",
+    "trial_effect": "id {serial}, number INTEGER, subject TEXT",
+}
+_DIALECT = {
+    "sqlite": {
+        "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",
+        "excused": "SELECT value FROM json_each(%s)",
+    },
+    "postgresql": {
+        "serial": "INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        "excused": "SELECT value::integer FROM json_array_elements_text(%s::json)",
+    },
 }
 _TABLES = (OutboxRow, DeliveredRow, InboxRow, WaitingRow, DeadLetter, Lease)
 
@@ -17,11 +27,11 @@ PHANTOM = "SELECT number FROM trial_effect WHERE number NOT IN (SELECT number FR
 TWICE = "SELECT number FROM trial_effect GROUP BY number HAVING count(*) > 1"
 LOST = """
     SELECT number FROM trial_fact
-     WHERE number NOT IN (SELECT number FROM trial_effect) AND number NOT IN (SELECT value FROM json_each(%s))"""
+     WHERE number NOT IN (SELECT number FROM trial_effect) AND number NOT IN ({excused})"""
 OVERTAKEN = """
     SELECT number FROM (
            SELECT number, lag(number) OVER (PARTITION BY subject ORDER BY id) AS before FROM trial_effect
-            WHERE number NOT IN (SELECT value FROM json_each(%s)))
+            WHERE number NOT IN ({excused})) AS effects
      WHERE number < before"""
 
 
@@ -30,7 +40,7 @@ def tables() -> None:
     with connection.cursor() as cursor:
         for table, columns in _OURS.items():
             cursor.execute(f"DROP TABLE IF EXISTS {table}")
-            cursor.execute(f"CREATE TABLE {table} ({columns})")
+            cursor.execute(f"CREATE TABLE {table} ({columns})".format(**_DIALECT[connection.vendor]))
 
 
 def clear() -> None:
@@ -60,6 +70,6 @@ def is_settled(url: str) -> bool:
 def refute(promise: str, statement: str, *values: str) -> None:
     """See that a query for what breaks a promise finds nothing."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
+        cursor.execute(statement.format(**_DIALECT[connection.vendor]), values)
         found = [number for (number,) in cursor.fetchall()]
     assert not found, f"{promise}: {found}"
