@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,9 +10,12 @@ from django.db import OperationalError, transaction
 from tests.events.brokers import Broker
 from tests.events.staging import on_both
 
-from bandstand.events import Event, consumer, every, publish
+from bandstand.events import Event, consumer, every, publish, registry
+from bandstand.events.backends import Delivery, Message
 from bandstand.events.envelope import Envelope, UnreadableEnvelope
+from bandstand.events.inbox import Inbox
 from bandstand.events.models import DeadLetter, OutboxRow
+from bandstand.events.partitions import slot_of
 from bandstand.events.publishing import NotPublishable
 from bandstand.events.relay import Relay
 from bandstand.events.relay.crew import Crew
@@ -58,6 +62,41 @@ def test_a_reason_that_no_database_can_keep_holds_up_nobody_else(theatre, error,
     theatre.carry()
     assert seen[-1] == "good"
     assert DeadLetter.objects.using(theatre.config.database).get().reason.startswith(reason)
+
+
+@on_both()
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("flaw", "kept"),
+    [
+        ({"subject": "nul\x00"}, {"subject": r"nul\x00"}),
+        ({"subject": "caf\udce9"}, {"subject": r"caf\udce9"}),
+        ({"subject": "x" * 201}, {"subject": "x" * 200}),
+        ({"type": "project.thing_made.v1\x00"}, {"type": r"project.thing_made.v1\x00"}),
+        ({"type": "x" * 201}, {"type": "x" * 200}),
+        ({"event_id": LONE}, {}),
+        ({"body": LONE}, {"envelope": LONE.encode(errors="backslashreplace").decode().replace("\x00", r"\x00")}),
+    ],
+)
+def test_what_a_foreign_publisher_sends_and_no_database_keeps_is_a_dead_letter(theatre, flaw, kept):
+    seen = []
+
+    @consumer(ThingMade)
+    def read(event, envelope):
+        seen.append(event.thing)
+
+    announce(theatre, "good", "also good")
+    row = OutboxRow.objects.using(theatre.config.database).earliest("id")
+    sound = {"event_id": str(uuid4()), "type": row.type, "subject": row.subject, "body": row.envelope}
+    message = Message(**sound | flaw)
+    assert slot_of(message.subject) >= 0
+    inbox = Inbox(registry.consumers(), theatre.config, group="project")
+    assert inbox.apply([Delivery(position=1, message=message)])
+    letter = DeadLetter.objects.using(theatre.config.database).get()
+    assert {name: getattr(letter, name) for name in kept} == kept
+    assert "cannot be kept: its" in letter.reason
+    theatre.carry()
+    assert seen == ["good", "also good"]
 
 
 @on_both()

@@ -39,6 +39,8 @@ class Job:
     consumer_id: str
     consumer: Consumer | None
     message: Message
+    flaw: str = ""
+    """Why nobody can ever apply it, where that shows before it is read."""
 
     @property
     def event_id(self) -> UUID:
@@ -66,6 +68,8 @@ class Opened:
 
 def opened(job: Job) -> Opened:
     """Read the event of a job. Raises Unusable."""
+    if job.flaw:
+        raise Unusable(job.flaw)
     if job.consumer is None:
         raise Unusable(f"there is no consumer {job.consumer_id} of {job.message.type}")
     try:

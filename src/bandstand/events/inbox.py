@@ -15,6 +15,7 @@ from bandstand.events._sql import Sql, as_uuid, marks
 from bandstand.events.backends import Delivery
 from bandstand.events.bookmarks import Bookmarks
 from bandstand.events.config import EventsConfig
+from bandstand.events.foreign import keepable
 from bandstand.events.handling import HandlerFailed, Job, Opened, Unusable, handle_opened, opened
 from bandstand.events.pausing import standing_by
 from bandstand.events.registry import Consumer
@@ -88,12 +89,13 @@ class Inbox:
 
     def _jobs(self, delivery: Delivery) -> list[Job]:
         message = delivery.message
-        known = self._by_type.get(message.type)
+        known: Sequence[tuple[str, Consumer | None]] | None = self._by_type.get(message.type)
         if known is None and message.type in self._elsewhere:
             return []  # still in the queue of a group that its consumer has left: the new one reads it too
         if known is None:
-            return [Job(consumer_id=self._group, consumer=None, message=message)]
-        return [Job(consumer_id=id_, consumer=consumer, message=message) for id_, consumer in known]
+            known = [(self._group, None)]
+        message, flaw = keepable(message)
+        return [Job(consumer_id=id_, consumer=consumer, message=message, flaw=flaw) for id_, consumer in known]
 
     def _apply_together(self, jobs: Sequence[Job]) -> bool:
         if not jobs:
@@ -107,9 +109,9 @@ class Inbox:
         ready: list[Opened] = []
         set_aside = False
         for job in self._first_of(jobs, fresh):
-            if job.consumer_id in idle:
+            if job.consumer_id in idle and not job.flaw:
                 waiting.put_behind(job, self._config)  # not set aside: nothing is to be tried until it is resumed
-            elif job.key in blocked:
+            elif job.key in blocked and not job.flaw:
                 waiting.put_behind(job, self._config)
                 set_aside = True
             elif read := self._read(job):

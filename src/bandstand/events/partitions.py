@@ -11,7 +11,7 @@ SLOTS = 64
 
 def slot_of(subject: str) -> int:
     """The slot of a subject, the same in every process and release."""
-    return zlib.crc32(subject.encode()) % SLOTS
+    return zlib.crc32(subject.encode(errors="surrogatepass")) % SLOTS  # a foreign publisher may send a lone one
 
 
 @dataclass(frozen=True, kw_only=True)
