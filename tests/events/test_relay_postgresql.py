@@ -146,6 +146,28 @@ def test_an_event_that_commits_late_is_not_overtaken_by_its_own_subject(postgres
     ]
 
 
+def test_an_event_whose_transaction_is_prepared_is_not_lost(postgres_stage):
+    """A prepared transaction has no process any more, but may still commit."""
+    broker = Broker()
+    moving = Relay(broker, postgres_stage.config)
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(
+            "INSERT INTO bandstand_events_outbox (event_id, type, subject, envelope, created_at)"
+            " VALUES (gen_random_uuid(), 'project.thing_made.v1', 'early', '{}', now())"
+        )
+        cursor.execute("PREPARE TRANSACTION 'early'")
+        with held_clock() as clock:
+            announce("late")
+            for _ in range(4):
+                moving.run_once()
+                clock.advance(timedelta(seconds=2))
+            assert broker.subjects == ["late"]
+            cursor.execute("COMMIT PREPARED 'early'")
+            moving.run_once()
+    assert broker.subjects == ["late", "early"]
+
+
 def test_the_low_water_rises_once_no_writer_is_left(postgres_stage):
     low = LowWater(ALIAS, WHOLE)
     with held_clock() as clock, publishing_late("early"):

@@ -28,6 +28,7 @@ _OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
+    "max_prepared_transactions": "10",
     "shared_buffers": "32MB",
     "dynamic_shared_memory_type": "mmap",  # in its own folder: nothing is left in /dev/shm by one that was killed
     "jit": "off",

@@ -14,10 +14,12 @@ __all__ = ["LowWater"]
 _EVERY_SECONDS = 1.0
 _FROM_ZERO_SECONDS = 10.0
 
-# Whoever inserts into the outbox takes this lock before the id, and gives it back after the commit is visible.
+# Whoever inserts into the outbox takes this lock before the id, and gives it back after the commit is visible. A
+# prepared transaction keeps it too, without a process: its pid is null.
 _WRITERS = """
     SELECT virtualtransaction FROM pg_locks
-     WHERE relation = 'bandstand_events_outbox'::regclass AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()
+     WHERE relation = 'bandstand_events_outbox'::regclass AND mode = 'RowExclusiveLock'
+       AND pid IS DISTINCT FROM pg_backend_pid()
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 _LOWEST = "SELECT min(id) FROM bandstand_events_outbox WHERE id > %s AND id <= %s AND dead_at IS NULL{}"
 
