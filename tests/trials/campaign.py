@@ -20,7 +20,8 @@ from tests.trials.zygote import Actor, Zygote
 __all__ = ["Campaign", "Plan", "Stage", "staged"]
 
 _ROLES = {"relay": (SHOP, "relay"), "consumers": (MIRROR, "consumers")}
-_TO_SETTLE_SECONDS = 180.0
+_TO_SETTLE_SECONDS = 600.0
+_REPORT_SECONDS = 10.0
 _DONE_SHARE = 0.97
 _PATIENCE_SECONDS = 30.0
 """How long nothing may be applied under fire before the campaign goes on to the count."""
@@ -71,9 +72,9 @@ class Stage:
         service, loop = _ROLES[name]
         return self.start(service, "loop", name=loop)
 
-    def wait_for(self, actor: Actor) -> None:
+    def wait_for(self, actor: Actor, *, seconds: float = _TO_SETTLE_SECONDS) -> None:
         """Wait until it has ended well."""
-        self.until(lambda: actor.status() is not None)
+        self.until(lambda: actor.status() is not None, seconds=seconds)
         assert actor.status() == 0, f"a process ended with {actor.status()}: see the logs in {self.scene.folder}"
 
     def until(self, condition: Callable[[], object], *, seconds: float = _TO_SETTLE_SECONDS) -> bool:
@@ -150,6 +151,7 @@ class Campaign:
         self.restarts = 0
         self._started = clock.monotonic()
         self._reached = (0, self._started)
+        self._report_due = self._started
         self.seconds: dict[str, float] = {}
 
     def run(self) -> Verdict:
@@ -226,6 +228,9 @@ class Campaign:
             self._stage.servers.bring_up()
 
     def _report(self) -> None:
-        if sys.stderr.isatty():
-            text = f"{self._stage.reached} of {self._until}, {self.kills.total()} kills, {self.restarts} restarts"
-            print(f"\r{text}", end="  ", file=sys.stderr, flush=True)
+        """Say how far it is: on one line of a terminal, else now and then."""
+        is_terminal, now = sys.stderr.isatty(), clock.monotonic()
+        if is_terminal or now >= self._report_due:
+            self._report_due = now + _REPORT_SECONDS
+            text = f"{self._reached[0]} of {self._until}, {self.kills.total()} kills, {self.restarts} restarts"
+            print(f"\r{text}  " if is_terminal else text, end="" if is_terminal else "\n", file=sys.stderr, flush=True)

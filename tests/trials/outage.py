@@ -11,6 +11,8 @@ from tests.trials.zygote import Actor
 __all__ = ["Outage", "outage"]
 
 _FOR_EVER = 10**9
+_AN_HOUR = 3600.0
+"""As long as the events took to come, nothing that follows may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +48,14 @@ def outage(stage: Stage, plan: Plan, *, arrival_per_second: float = 10) -> Outag
     if stage.servers.broker is not None:
         actors += _relays(stage, plan)
         stage.servers.take_down(hard=True)
-    stage.wait_for(stage.start(SHOP, "publish", until=last))
+    stage.wait_for(stage.start(SHOP, "publish", until=last), seconds=_AN_HOUR)
     publisher = stage.start(SHOP, "publish", until=_FOR_EVER, per_second=arrival_per_second * 10 / 9)
     if stage.servers.broker is not None:
         stage.servers.bring_up()
     else:
         actors += _relays(stage, plan)
     started = clock.monotonic()
-    assert stage.until(lambda: stage.reached >= last), "the backlog was not drained in time"
+    assert stage.until(lambda: stage.reached >= last, seconds=_AN_HOUR), "the backlog was not drained in time"
     seconds = clock.monotonic() - started
     publisher.kill()
     assert stage.until(stage.is_settled), "something stays pending"
