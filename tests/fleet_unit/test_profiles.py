@@ -100,6 +100,21 @@ def test_a_folder_goes_with_its_databases_whatever_their_port(make_fleet: Callab
     assert "is at postgresql/test_users, not db/users.sqlite3" in other.stderr
 
 
+def test_a_restarted_server_is_on_the_port_that_the_services_know(stored: Fleet) -> None:
+    before = next(entry for entry in stored.status["processes"] if entry["name"] == "valkey")
+    done = stored.run("restart", "valkey")
+    assert done.returncode == 0, done.stderr
+    after = next(entry for entry in stored.status["processes"] if entry["name"] == "valkey")
+    assert (after["url"], after["state"]) == (before["url"], "ready")
+    assert after["pid"] != before["pid"]
+
+
+def test_status_shows_the_memory_of_each_process_once(stored: Fleet) -> None:
+    lines = stored.run("status").stdout.splitlines()
+    assert "MEMORY" in lines[0]
+    assert "MiB" in next(line for line in lines if line.startswith("valkey"))
+
+
 def test_a_drained_fleet_leaves_no_server(stored: Fleet) -> None:
     pid = stored.pid_of("valkey")
     assert stored.run("down").returncode == 0
