@@ -12,6 +12,7 @@ from tests.events.staging import on_both
 from bandstand import clock, health
 from bandstand.events import Event, consumer, publish
 from bandstand.events.backends import BusUnavailable
+from bandstand.events.measures import RelayGauges
 from bandstand.events.models import DeliveredRow, OutboxRow
 from bandstand.events.relay import Relay, RelayLoop
 from bandstand.events.relay.health import RelayOverdue, check_relay
@@ -106,6 +107,27 @@ def test_the_outbox_is_measured_while_the_bus_is_down(stage, monkeypatch):
     loop._turn(stopped)
     loop._waiter.close()
     assert (counted("outbox_pending"), loop._failures) == (1, 1)
+
+
+@on_both()
+def test_a_backlog_is_counted_to_a_bound_and_beyond_it_by_its_ids(theatre):
+    rows = OutboxRow.objects.using(theatre.config.database)
+    announce(theatre, "a")
+    first = rows.get()
+
+    def add(count, after):
+        facts = {name: getattr(first, name) for name in ("type", "subject", "envelope", "created_at", "event_id")}
+        rows.bulk_create([OutboxRow(id=after + number, **facts) for number in range(1, count + 1)])
+
+    add(9_999, first.id + 500)
+    RelayGauges(theatre.config).measure()
+    assert counted("outbox_pending") == 10_000, "the gap of 500 does not count"
+    add(2, first.id + 20_000)
+    RelayGauges(theatre.config).measure()
+    assert counted("outbox_pending") == 10_002
+    add(1, first.id + 20_100)
+    RelayGauges(theatre.config).measure()
+    assert counted("outbox_pending") == 10_001 + 100, "what is not counted cannot be more than this"
 
 
 @pytest.mark.parametrize("stage", [AT_ONCE], indirect=True)
