@@ -132,6 +132,27 @@ def test_a_deleted_stream_or_group_is_read_again_from_its_beginning(bus, client,
     assert bodies(subscribed(bus, "readers")) == ["a:1"]
 
 
+@pytest.mark.parametrize("is_published_again", [False, True])
+def test_an_acknowledgement_in_a_deleted_stream_does_not_count_as_done(bus, client, prefix, is_published_again):
+    bus.register("readers", [MADE], from_beginning=True)
+    bus.publish([message("a", 1)])
+    subscription = subscribed(bus, "readers")
+    (delivery,) = take(subscription, 1)
+    subscription.ack(delivery.position)
+    client.delete(f"{prefix}:events:shop")
+    if is_published_again:
+        bus.publish([message("a", 2)])
+    with pytest.raises(BusUnavailable):
+        subscription.flush()
+    assert subscription.unflushed
+    with pytest.raises(BusUnavailable):
+        subscription.close()
+    bus.register("readers", [MADE], from_beginning=True)
+    bus.publish([message("a", 3)])
+    expected = ["a:2", "a:3"] if is_published_again else ["a:3"]
+    assert taken(subscribed(bus, "readers"), len(expected)) == expected
+
+
 def test_a_closed_bus_gives_its_leases_back_and_opens_anew(url, bus):
     bus.register("readers", [MADE], from_beginning=True)
     first = subscribed(bus, "readers")

@@ -126,7 +126,7 @@ FLUSH = """
 -- KEYS: lease, streams. ARGV: owner, group, then for each stream the id and how many entries lie up to it.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 for i = 2, #KEYS do
-    redis.pcall('XGROUP', 'SETID', KEYS[i], ARGV[2], ARGV[2 * i - 1], 'ENTRIESREAD', ARGV[2 * i])
+    redis.call('XGROUP', 'SETID', KEYS[i], ARGV[2], ARGV[2 * i - 1], 'ENTRIESREAD', ARGV[2 * i])
 end
 return 1
 """
