@@ -202,6 +202,7 @@ def test_the_outbox_is_counted_by_type_and_listed_by_state(stage):
     (dead,) = json.loads(run("outbox", "--state", "dead", "--json"))
     assert (dead["subject"], dead["reason"]) == ("b", "too long")
     assert run("revive") == "1 revived\n"
+    assert json.loads(run("revive", "--json")) == {"revived": 0}
     stage.relay()
     assert "the outbox is empty" in run("outbox")
     assert [row["subject"] for row in json.loads(run("outbox", "--state", "delivered", "--json"))] == ["c", "b", "a"]
@@ -214,7 +215,13 @@ def test_a_retired_group_is_forgotten_and_one_in_use_is_not(stage):
     stage.restart()
     with pytest.raises(CommandError, match="no group 'nobody'; there are: project"):
         run("forget", "nobody")
-    assert run("forget", "project", "--note", "moved") == "project is forgotten\n"
+    assert json.loads(run("forget", "project", "--note", "moved", "--json")) == {"forgotten": "project"}
     assert groups(stage) == []
     entry = EventAction.objects.get()
     assert (entry.action, entry.consumer, entry.note) == ("forget", "project", "moved")
+
+
+def test_machines_are_told_what_a_pause_changed(stage):
+    assert json.loads(run("pause", "hear", "--json")) == {"consumer": "hear", "paused": True, "changed": True}
+    assert json.loads(run("pause", "hear", "--json"))["changed"] is False
+    assert json.loads(run("resume", "hear", "--json")) == {"consumer": "hear", "paused": False, "changed": True}

@@ -13,6 +13,7 @@ __all__ = ["forget", "pause", "publish", "resume", "revive"]
 
 _BY = click.option("--by", metavar="NAME", help="Who does it, for the audit trail; default: the user of the system.")
 _NOTE = click.option("--note", metavar="TEXT", help="Why, for the audit trail.")
+_JSON = click.option("--json", is_flag=True, help="What was done, for machines.")
 
 
 @click.command("publish")
@@ -42,6 +43,7 @@ def publish(selection: Selection, type_: str, payload: str, **options: Any) -> N
 @fleet_options
 @_BY
 @_NOTE
+@_JSON
 def revive(selection: Selection, service: str, **options: Any) -> None:
     """Let the relay of SERVICE try again what the bus refused for good."""
     become(selection, *chosen_services(selection.fleet, service), "events", "revive", *option_words(options))
@@ -53,6 +55,7 @@ def revive(selection: Selection, service: str, **options: Any) -> None:
 @click.option("--service", metavar="NAME", help="Whose consumer it is, where its name alone is given.")
 @_BY
 @_NOTE
+@_JSON
 def pause(selection: Selection, consumer: str, service: str | None, **options: Any) -> None:
     """Apply nothing more for CONSUMER, as `orders.note_payment`, or for a whole group, as `orders`, until `resume`.
 
@@ -67,6 +70,7 @@ def pause(selection: Selection, consumer: str, service: str | None, **options: A
 @click.option("--service", metavar="NAME", help="Whose consumer it is, where its name alone is given.")
 @_BY
 @_NOTE
+@_JSON
 def resume(selection: Selection, consumer: str, service: str | None, **options: Any) -> None:
     """Let a paused CONSUMER or group go on where it was: what waits is applied first, in order."""
     become(selection, _owner(selection, consumer, service), "events", "resume", consumer, *option_words(options))
@@ -77,6 +81,7 @@ def resume(selection: Selection, consumer: str, service: str | None, **options: 
 @fleet_options
 @_BY
 @_NOTE
+@_JSON
 def forget(selection: Selection, group: str, **options: Any) -> None:
     """Let the bus drop what only the retired GROUP still holds; `bandstand events lag` shows the groups.
 

@@ -56,6 +56,7 @@ class Command(BaseCommand):
         for deed in (reviving, forgetting, halting, resuming):
             deed.add_argument("--by", default="")
             deed.add_argument("--note", default="")
+            deed.add_argument("--json", action="store_true")
         types = actions.add_parser("types", help="the event types that this service publishes or consumes")
         types.add_argument("--json", action="store_true")
 
@@ -90,11 +91,10 @@ class Command(BaseCommand):
         event = checked_event(options["type"], given_data(options["payload"]), subject=options["subject"])
         if options["dry_run"]:
             said = {"dry_run": True, "type": event.event_name, "data": event.encoded().decode()}
-            self.stdout.write(as_json(said) if options["json"] else f"{said['data']} would be published")
+            self._done(said, f"{said['data']} would be published", options)
             return
         event_id = publish_by_hand(event, by=options["by"], note=options["note"])
-        said = {"event_id": str(event_id), "type": event.event_name}
-        self.stdout.write(as_json(said) if options["json"] else f"{event_id} is in the outbox")
+        self._done({"event_id": str(event_id), "type": event.event_name}, f"{event_id} is in the outbox", options)
 
     def _lag(self, options: dict[str, Any]) -> None:
         self._counted(lags(), ("group", "lag", "waiting", "dead", "paused"), options, nothing="there are no groups")
@@ -122,19 +122,28 @@ class Command(BaseCommand):
         self._counted(counts, columns, options, nothing=f"{identity().name} has no such consumer")
 
     def _revive(self, options: dict[str, Any]) -> None:
-        self.stdout.write(f"{relay.revive(by=options['by'], note=options['note'])} revived")
+        revived = relay.revive(by=options["by"], note=options["note"])
+        self._done({"revived": revived}, f"{revived} revived", options)
 
     def _forget(self, options: dict[str, Any]) -> None:
-        forget_group(options["group"], by=options["by"], note=options["note"])
-        self.stdout.write(f"{options['group']} is forgotten")
+        group = options["group"]
+        forget_group(group, by=options["by"], note=options["note"])
+        self._done({"forgotten": group}, f"{group} is forgotten", options)
 
     def _pause(self, options: dict[str, Any]) -> None:
-        is_new = pausing.pause(options["consumer"], by=options["by"], note=options["note"])
-        self.stdout.write(f"{options['consumer']} {'is paused' if is_new else 'was paused already'}")
+        name = options["consumer"]
+        is_new = pausing.pause(name, by=options["by"], note=options["note"])
+        words = "is paused" if is_new else "was paused already"
+        self._done({"consumer": name, "paused": True, "changed": is_new}, f"{name} {words}", options)
 
     def _resume(self, options: dict[str, Any]) -> None:
-        was_paused = pausing.resume(options["consumer"], by=options["by"], note=options["note"])
-        self.stdout.write(f"{options['consumer']} {'goes on' if was_paused else 'was not paused'}")
+        name = options["consumer"]
+        was_paused = pausing.resume(name, by=options["by"], note=options["note"])
+        words = "goes on" if was_paused else "was not paused"
+        self._done({"consumer": name, "paused": False, "changed": was_paused}, f"{name} {words}", options)
+
+    def _done(self, said: dict[str, Any], sentence: str, options: dict[str, Any]) -> None:
+        self.stdout.write(as_json(said) if options["json"] else sentence)
 
     def _types(self, options: dict[str, Any]) -> None:
         types = sorted(registry.declared())
