@@ -1,11 +1,11 @@
 """How cost grows with what piles up, and how much memory it takes; the goal for an old transaction is P17's 1.5 times.
 
-    python -m benchmarks.bench_growth [--rounds 3] [--quick] [--only inbox]
+    python -m benchmarks.bench_growth [--rounds 1] [--quick] [--only inbox]
 
 Backlogs of a million rows in outbox and inbox, an old transaction behind which 100,000 events went through (what
 "open for minutes" does to a busy outbox), a hundred consumers and a hundred services that listen, ten thousand
 subjects, events of a megabyte. Each question is a process of its own with fresh databases; the bus is the embedded
-one, so that no broker hides what the tables cost.
+one, so that no broker hides what the tables cost. A round takes minutes, so one is what is run unless told otherwise.
 """
 
 from contextlib import ExitStack
@@ -48,7 +48,7 @@ def one(question: str, server: servers.RunningEngine, share: float) -> Figures:
 
 def main() -> None:
     """Measure, print and write down."""
-    chosen = options(__doc__)
+    chosen = options(__doc__, rounds=1)
     with servers.folder() as place, servers.postgresql(place) as server:
         rounds = in_turns([*QUESTIONS], lambda name: one(name, server, 0.05 if chosen.quick else 1.0), chosen)
     keep("growth", {"machine": machine("psycopg"), "questions": medians(rounds)}, chosen)

@@ -91,7 +91,7 @@ def main() -> None:
     chosen = options(__doc__)
     with servers.folder() as place, ExitStack() as stack:
         machines = Machines(stack, place)
-        rounds = in_turns(VARIANTS, lambda name: one(name, machines, 1.5 if chosen.quick else 4.0), chosen)
+        rounds = in_turns(VARIANTS, lambda name: one(name, machines, 1.5 if chosen.quick else 3.0), chosen)
     result = {
         "goals": {"P12": "p50 <= 5 ms, p99 <= 15 ms at 500/s; >= 100 times below django-outbox-pattern's median"},
         "machine": machine("amqp", "psycopg", "redis", "django-outbox-pattern", "stomp-py"),

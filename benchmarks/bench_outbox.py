@@ -95,7 +95,8 @@ def main() -> None:
     variants = ("pgbench", "postgresql", "sqlite", "postgresql, 32 writers")
     with servers.folder() as place, servers.postgresql(place) as server:
         rounds = in_turns(variants, lambda variant: one(variant, server, place, seconds), chosen)
-    kinds = {name: medians([each[name] for each in rounds]) for name in ("postgresql", "sqlite") if name in rounds[0]}
+    tables = {name: [each[name] for each in rounds if OURS in each.get(name, {})] for name in ("postgresql", "sqlite")}
+    kinds = {name: medians(found) for name, found in tables.items() if found}
     others = medians([{name: found for name, found in each.items() if name not in kinds} for each in rounds])
     result = {
         "goals": {

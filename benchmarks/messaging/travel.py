@@ -71,7 +71,7 @@ def receive(bus: str, gate: str, count: int) -> dict[str, Any]:
     from bandstand.events.backends import open_bus
 
     opened = open_bus(bus)
-    opened.register(SINK, [servers.KEY], from_beginning=True)
+    opened.register(SINK, [servers.KEY], from_beginning=False)
     waiter, subscription = opened.waiter(SINK), opened.subscribe(SINK)
     assert subscription is not None
     Gate(gate).wait()
@@ -86,7 +86,7 @@ def receive(bus: str, gate: str, count: int) -> dict[str, Any]:
 
     found = _collected(some, count)
     subscription.close()
-    opened.register(SINK, [], from_beginning=True)
+    opened.register(SINK, [], from_beginning=False)
     return found
 
 
@@ -115,15 +115,16 @@ def receive_plainly(url: str, gate: str, count: int) -> dict[str, Any]:
 
 def handle(database: str, bus: str, gate: str, count: int) -> dict[str, Any]:
     """The consumers' loop: the event reaches a handler, in a transaction with its inbox row."""
-    shop.configure(database=database, bus=bus, name="mirror")
+    shop.configure(database=database, bus=bus, name="mirror", events={"FROM_BEGINNING": False})
     shop.migrate()
     from bandstand.events import consumer
+    from bandstand.events.backends import current_bus
     from bandstand.lifecycle import start_loops
 
+    current_bus().register("mirror", [servers.KEY], from_beginning=False)
     arrived: list[float] = []
     consumer(shop.order_noted(), name="note")(lambda event, _: arrived.append(time.time() - event.at))
     worker = start_loops(["consumers"])
-    time.sleep(0.5)  # until it has registered its group
     Gate(gate).wait()
     seen = 0
 
@@ -136,6 +137,7 @@ def handle(database: str, bus: str, gate: str, count: int) -> dict[str, Any]:
 
     found = _collected(some, count)
     worker.drain(timedelta(seconds=5))
+    current_bus().register("mirror", [], from_beginning=False)
     return found
 
 
