@@ -93,6 +93,11 @@ class TestReading:
         assert impatient.publish([message("a", 2)]).accepted
         impatient.close()
 
+    def test_a_waiter_may_be_closed_twice(self, bus):
+        waiter = bus.waiter("readers")
+        waiter.close()
+        waiter.close()
+
     def test_lag_counts_what_the_reader_of_another_process_holds(self, url, bus):
         bus.register("readers", [MADE], from_beginning=True)
         bus.publish([message("a", number) for number in range(3)])
@@ -225,6 +230,12 @@ class TestHistory:
             assert subscription.fetch(10) == []
             subscription.flush()
         bus.close()
+
+    def test_looking_into_the_history_leaves_no_warnings(self, bus, caplog):
+        bus.publish([message("a", number) for number in range(500)])
+        bus.register("late", [MADE], from_beginning=True)
+        assert lags(bus)[0] >= 1
+        assert [record for record in caplog.records if record.name.startswith("amqp")] == []
 
     def test_a_group_that_wants_no_history_gets_none(self, bus):
         bus.publish([message("a", 1)])

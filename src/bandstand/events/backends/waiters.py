@@ -13,13 +13,13 @@ class Waiters:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._waiters: dict[str, list[_Waiter]] = {}
+        self._waiters: dict[str, set[_Waiter]] = {}
 
     def add(self, group: str) -> Waiter:
         """One more for *group*."""
         waiter = _Waiter(self, group)
         with self._guard:
-            self._waiters.setdefault(group, []).append(waiter)
+            self._waiters.setdefault(group, set()).add(waiter)
         return waiter
 
     def wake(self, group: str) -> None:
@@ -32,7 +32,7 @@ class Waiters:
     def forget(self, waiter: "_Waiter", group: str) -> None:
         """Wake it no more."""
         with self._guard:
-            self._waiters[group].remove(waiter)
+            self._waiters[group].discard(waiter)
 
 
 class _Waiter(Waiter):

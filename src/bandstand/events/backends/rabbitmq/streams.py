@@ -29,12 +29,13 @@ def found(
 
     channel = connection.channel()
     channel.basic_qos(0, _AT_ONCE, a_global=False)
-    channel.basic_consume(stream, callback=arrived, arguments={"x-stream-offset": since})
+    consumer = channel.basic_consume(stream, callback=arrived, arguments={"x-stream-offset": since})
     deadline = clock.monotonic() + seconds
     while not matching and (left := deadline - clock.monotonic()) > 0:
         try:
             connection.drain_events(timeout=left)
         except TimeoutError:
             break
+    channel.basic_cancel(consumer)  # or py-amqp warns of everything that still arrives
     channel.close()
     return matching[0] if matching else None
