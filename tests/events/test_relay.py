@@ -1,6 +1,7 @@
 """The relay: nothing marked that the bus has not, nothing lost, no position kept, one subject blocks nobody else."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
@@ -12,7 +13,7 @@ from bandstand.events import Event, consumer, publish, relay
 from bandstand.events.backends import BusUnavailable, current_bus
 from bandstand.events.models import DeliveredRow, Lease, OutboxRow
 from bandstand.events.relay import Relay
-from bandstand.events.retention import purge_delivered
+from bandstand.events.retention import DeliveredPurge
 
 AT_ONCE = {"RETRY_BASE": timedelta(0), "ATTEMPTS": 3}
 
@@ -196,10 +197,24 @@ def test_ids_are_never_used_twice_even_after_the_table_was_emptied(stage):
 def test_delivered_events_are_kept_for_the_retention_and_then_forgotten(stage):
     announce("a", "b")
     stage.relay()
-    assert purge_delivered(stage.config) == 0
+    assert DeliveredPurge(stage.config)() == 0
     DeliveredRow.objects.filter(subject="a").update(delivered_at=clock.now() - timedelta(hours=25))
-    assert purge_delivered(stage.config) == 1
+    assert DeliveredPurge(stage.config)() == 1
     assert DeliveredRow.objects.get().subject == "b"
+
+
+def test_events_delivered_late_do_not_keep_those_after_them_from_being_forgotten(stage):
+    """As when many were revived: their ids are low, their delivery is young."""
+    now, long_ago = clock.now(), clock.now() - timedelta(hours=25)
+    facts = {"event_id": uuid4(), "type": "t", "created_at": long_ago}
+    late = [DeliveredRow(id=number, subject="late", delivered_at=now, **facts) for number in range(1, 2001)]
+    old = [DeliveredRow(id=number, subject="old", delivered_at=long_ago, **facts) for number in range(2001, 2006)]
+    new = DeliveredRow(id=3000, subject="new", delivered_at=now, **facts | {"created_at": now})
+    DeliveredRow.objects.bulk_create([*late, *old, new])
+    purge = DeliveredPurge(stage.config)
+    assert [purge() for _ in range(3)] == [1000, 1000, 5]
+    assert set(DeliveredRow.objects.values_list("subject", flat=True)) == {"late", "new"}
+    assert [purge() for _ in range(3)] == [1000, 1000, 0], "it begins anew, and knows the end"
 
 
 def test_a_bus_that_comes_back_gets_everything(stage, tmp_path):

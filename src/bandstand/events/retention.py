@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from bandstand import clock
@@ -13,11 +13,11 @@ from bandstand.events.groups import Group
 from bandstand.events.models import DeadLetter, EventAction
 
 __all__ = [
+    "DeliveredPurge",
     "Housekeeping",
     "bus_purge",
     "purge_actions",
     "purge_dead_letters",
-    "purge_delivered",
     "purge_inbox",
     "store_purge",
 ]
@@ -27,11 +27,31 @@ _LONGEST_SECONDS = 0.05
 _SOON_SECONDS = 0.2
 
 
-def purge_delivered(config: EventsConfig) -> int:
-    """Forget delivered events older than the retention; return how many of at most a batch."""
-    before = clock.database_now(config.database) - config.outbox_retention
-    statement = "SELECT id, delivered_at FROM bandstand_events_delivered ORDER BY id LIMIT %s"
-    return _purge(statement, "DELETE FROM bandstand_events_delivered WHERE id IN ({})", before, config)
+class DeliveredPurge:
+    """Forgets delivered events older than the retention, batch after batch.
+
+    By the lowest ids, which needs no index on the time: ids and times grow together closely enough. But for an event
+    that was delivered long after it was published, as one that somebody revived: those are passed over.
+    """
+
+    def __init__(self, config: EventsConfig) -> None:
+        self._config = config
+        self._passed = 0
+
+    def __call__(self) -> int:
+        """Look at the next batch; return a full one where more may be old, else how many were forgotten."""
+        sql = Sql(self._config.database)
+        before = clock.database_now(self._config.database) - self._config.outbox_retention
+        rows = sql.rows(
+            "SELECT id, delivered_at, created_at FROM bandstand_events_delivered WHERE id > %s ORDER BY id LIMIT %s",
+            (self._passed, _AT_ONCE),
+        )
+        old = [row_id for row_id, delivered_at, _ in rows if as_time(delivered_at) < before]
+        if old:
+            sql.change(f"DELETE FROM bandstand_events_delivered WHERE id IN ({marks(len(old))})", old)  # noqa: S608
+        may_go_on = len(rows) == _AT_ONCE and as_time(rows[-1][2]) < before
+        self._passed = rows[-1][0] if may_go_on else 0
+        return _AT_ONCE if may_go_on else len(old)
 
 
 def purge_inbox(config: EventsConfig, group: Group) -> int:
@@ -92,15 +112,6 @@ def purge_actions(config: EventsConfig) -> int:
     before = clock.database_now(config.database) - config.action_retention
     old = [row_id for row_id, at in trail.order_by("id").values_list("pk", "at")[:_AT_ONCE] if at < before]
     trail.filter(pk__in=old).delete()
-    return len(old)
-
-
-def _purge(statement: str, delete: str, before: datetime, config: EventsConfig) -> int:
-    sql = Sql(config.database)
-    # Ids and times grow together closely enough: looking at the lowest ids needs no index on the time.
-    old = [row_id for row_id, moment in sql.rows(statement, (_AT_ONCE,)) if as_time(moment) < before]
-    if old:
-        sql.change(delete.format(marks(len(old))), old)
     return len(old)
 
 

@@ -13,7 +13,7 @@ from bandstand.events.config import EventsConfig
 from bandstand.events.history import event_store, publisher
 from bandstand.events.measures import RelayGauges
 from bandstand.events.relay.crew import Crew
-from bandstand.events.retention import Housekeeping, purge_delivered, store_purge
+from bandstand.events.retention import DeliveredPurge, Housekeeping, store_purge
 from bandstand.events.retrying import outage_pause
 from bandstand.lifecycle import Loop
 
@@ -32,9 +32,7 @@ class RelayLoop(Loop):
         self._waiter = wakeups.relay_waiter()
         self._crew = Crew(publisher(), self._config)
         self._gauges = RelayGauges(self._config)
-        self._housekeeping = Housekeeping(
-            lambda: purge_delivered(self._config), store_purge(event_store(), self._config)
-        )
+        self._housekeeping = Housekeeping(DeliveredPurge(self._config), store_purge(event_store(), self._config))
         self._failures = 0
 
     def run(self, stop: threading.Event) -> None:
