@@ -66,6 +66,11 @@ def unwritable() -> object:
 
 
 @task
+def inflate(size: int) -> str:
+    return "x" * size
+
+
+@task
 async def politely(name: str) -> str:
     ran.append(name)
     return name

@@ -142,6 +142,16 @@ def test_a_result_that_json_cannot_carry_is_not_tried_again():
     assert (rows().get().state, jobs.ran) == ("failed", ["unwritable"])
 
 
+def test_a_result_that_is_too_large_fails_and_is_not_tried_again():
+    with configured(MAX_TASK_BYTES=1000):
+        fitting, bursting = jobs.inflate.enqueue(998), jobs.inflate.enqueue(999)
+        run_all()
+    assert rows().get(pk=fitting.id).state == "successful"
+    row = rows().get(pk=bursting.id)
+    assert (row.state, row.attempts, row.result) == ("failed", 1, None)
+    assert row.reason == "ResultTooLarge: the result has 1001 bytes; 1000 are allowed: keep it and return its id"
+
+
 def test_a_deduplicated_task_may_be_enqueued_again_once_it_has_ended():
     jobs.count_stock.enqueue(1)
     run_all()

@@ -36,4 +36,4 @@ class TasksConfig:
     discarded_retention: timedelta = timedelta(days=90)
     """How long discarded tasks stay; failed ones that nobody has dealt with stay for ever."""
     max_task_bytes: int = 262_144
-    """How large the arguments may be: tasks carry identifiers, not documents."""
+    """How large the arguments may be, and the result: tasks carry identifiers, not documents."""

@@ -16,7 +16,7 @@ from bandstand.tasks.config import TasksConfig
 from bandstand.tasks.policy import policy_of
 from bandstand.tasks.store import Claim, Ended
 
-__all__ = ["ResultNotJson", "WorkerLost", "context_of", "execute", "report"]
+__all__ = ["ResultNotJson", "ResultTooLarge", "WorkerLost", "context_of", "execute", "report"]
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,11 @@ class ResultNotJson(Exception):
     """The function returned what JSON cannot carry: trying again would repeat work that is done."""
 
 
-_FINAL = (ResultNotJson, WorkerLost)
+class ResultTooLarge(Exception):
+    """The function returned more than `max_task_bytes`: trying again would repeat work that is done."""
+
+
+_FINAL = (ResultNotJson, ResultTooLarge, WorkerLost)
 
 
 def execute(claim: Claim) -> Ended:
@@ -78,9 +82,13 @@ def _call(claim: Claim, task: "Task[..., Any]", policy: RetryPolicy) -> Ended:
 
 def _as_json(value: Any) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"))
+        text = json.dumps(value, separators=(",", ":"))
     except (TypeError, ValueError) as error:
         raise ResultNotJson(str(error)) from error
+    allowed = section(TasksConfig).max_task_bytes
+    if len(text) > allowed:  # all of it is ASCII
+        raise ResultTooLarge(f"the result has {len(text)} bytes; {allowed} are allowed: keep it and return its id")
+    return text
 
 
 def _arguments(task: "Task[..., Any]", result: "TaskResult[Any]") -> list[Any]:
