@@ -86,7 +86,10 @@ class WaitingRow(models.Model):
 
     class Meta:
         db_table = "bandstand_events_waiting"
-        indexes = [models.Index(fields=["consumer", "subject", "id"], name="bandstand_waiting_key")]
+        indexes = [
+            models.Index(fields=["consumer", "subject", "id"], name="bandstand_waiting_key"),
+            models.Index(fields=["consumer", "next_at", "id"], name="bandstand_waiting_due"),
+        ]
         constraints = [models.UniqueConstraint(fields=["consumer", "event_id"], name="bandstand_waiting_once")]
 
 

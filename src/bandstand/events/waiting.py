@@ -5,11 +5,11 @@ other consumers go on, and no event is ever requeued in a loop.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import OuterRef, Subquery
 
 from bandstand import clock
 from bandstand.database.texts import storable, traceback_of
@@ -98,28 +98,33 @@ class Retries:
         """Retry what is due, each key until it fails again; return how long nothing more will be due, at most."""
         now = clock.database_now(self._config.database)
         if self._next is None or self._next <= now:
-            heads = self._heads()
-            due = [row for row in heads if row.next_at <= now][:_AT_ONCE]
+            due, later = self._look(now)
             for row in due:
                 self._follow(row)
-            later = [row.next_at for row in heads if row.next_at > now]
             # New rows of other processes (a replay) and of keys just tried are found by the safety poll.
-            self._next = min([*later, now + self._config.safety_poll])
-            if due:
-                self._next = now
+            self._next = now if due else min([*later, now + self._config.safety_poll])
         return max(timedelta(0), self._next - now)
 
     def expect(self) -> None:
         """Look at the table again at the next call: an event has just begun to wait."""
         self._next = None
 
-    def _heads(self) -> Sequence[WaitingRow]:
+    def _look(self, now: datetime) -> tuple[list[WaitingRow], list[datetime]]:
+        """The keys that are due, an equal share for each consumer, and when each consumer's next one will be."""
         sql = Sql(self._config.database)
         idle = standing_by(sql)
         names = [name for (name,) in sql.rows(_NAMES) if self._group.owns(name) and name not in idle]
-        rows = WaitingRow.objects.using(self._config.database)
-        earlier = rows.filter(consumer=OuterRef("consumer"), subject=OuterRef("subject"), id__lt=OuterRef("id"))
-        return list(rows.filter(~Exists(earlier), consumer__in=names).order_by("id")[: 10 * _AT_ONCE])
+        due: list[WaitingRow] = []
+        later: list[datetime] = []
+        for name in names:
+            rows = WaitingRow.objects.using(self._config.database).filter(consumer=name)
+            # One look into the index for each row; a join may compare every two rows that wait for the same key.
+            first = rows.filter(subject=OuterRef("subject")).order_by("id").values("id")[:1]
+            # Who waits longest goes first: keys that fail again and again would else keep all after them waiting.
+            heads = rows.filter(id=Subquery(first), next_at__lte=now).order_by("next_at", "id")
+            due += heads[: max(1, _AT_ONCE // len(names))]
+            later += rows.filter(next_at__gt=now).order_by("next_at").values_list("next_at", flat=True)[:1]
+        return due, later
 
     def _follow(self, row: WaitingRow) -> None:
         """Apply *row* and then those behind it, until one fails."""
