@@ -1,6 +1,7 @@
 """Run the benchmarks one after another: `python -m benchmarks [name …]`; results go to `benchmarks/results/`.
 
-Nothing else should run meanwhile. Peers are installed by the scripts that compare with them, in throw-away folders.
+Nothing else should run meanwhile. Peers come with the dependency group `bench`, or are installed by the scripts that
+compare with them, in throw-away folders.
 """
 
 import subprocess
