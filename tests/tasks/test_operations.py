@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from io import StringIO
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,10 +14,12 @@ from django.test import override_settings
 
 from bandstand import clock
 from bandstand.errors import Conflict, NotFound
+from bandstand.events.actions import operating_system_user
+from bandstand.events.models import EventAction
 from bandstand.tasks import operations
 from bandstand.tasks.checks import check_tasks
 from tests.tasks import jobs
-from tests.tasks.staging import configured, eventually, rows, running
+from tests.tasks.staging import configured, eventually, rows, running, using
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("database")]
 
@@ -60,6 +62,18 @@ def test_a_waiting_task_can_be_called_off_and_its_key_is_free_again():
     first = jobs.count_stock.enqueue(1)
     operations.discard([first.id])
     assert jobs.count_stock.enqueue(1).id != first.id
+
+
+def test_who_retried_or_discarded_a_task_and_why_is_kept(failed):
+    assert tell("retry", failed, "--by", "ada", "--note", "the mail host is back") == "1 ready"
+    rows().update(state="failed", finished_at=clock.now())
+    assert tell("discard", "--all", "--note", "too late") == "1 discarded"
+    trail = EventAction.objects.using(using()).order_by("id").values_list("actor", "action", "note", "type", "event_id")
+    me, task = operating_system_user(), "tests.tasks.jobs.stumble"
+    assert list(trail) == [
+        ("ada", "retry", "the mail host is back", task, UUID(failed)),
+        (me, "discard", "too late", task, UUID(failed)),
+    ]
 
 
 def test_a_task_that_has_succeeded_is_neither_retried_nor_discarded():

@@ -14,6 +14,8 @@ from bandstand.cli.services import Done, chosen_services, manage
 
 __all__ = ["command"]
 
+_BY = click.option("--by", metavar="NAME", help="Who does it, for the audit trail; default: the user of the system.")
+_NOTE = click.option("--note", metavar="TEXT", help="Why, for the audit trail.")
 _STATES = ["waiting", "ready", "sent", "running", "successful", "failed", "discarded"]
 _UNKNOWN = "Unknown command"  # what Django says of a service that runs no tasks
 
@@ -72,9 +74,11 @@ def show(selection: Selection, service: str, task: UUID, as_json: bool) -> None:
 @click.argument("tasks", nargs=-1, type=click.UUID, metavar="[ID]...")
 @fleet_options
 @click.option("--all", "everything", is_flag=True, help="Every failed one of the service.")
-def retry(selection: Selection, service: str, tasks: tuple[UUID, ...], everything: bool) -> None:
+@_BY
+@_NOTE
+def retry(selection: Selection, service: str, tasks: tuple[UUID, ...], everything: bool, **trail: Any) -> None:
     """Run tasks of SERVICE again, with all their attempts."""
-    _close(selection, service, "retry", tasks, everything)
+    _close(selection, service, ["retry", *option_words(trail)], tasks, everything)
 
 
 @command.command("discard")
@@ -82,15 +86,17 @@ def retry(selection: Selection, service: str, tasks: tuple[UUID, ...], everythin
 @click.argument("tasks", nargs=-1, type=click.UUID, metavar="[ID]...")
 @fleet_options
 @click.option("--all", "everything", is_flag=True, help="Every failed one of the service.")
-def discard(selection: Selection, service: str, tasks: tuple[UUID, ...], everything: bool) -> None:
+@_BY
+@_NOTE
+def discard(selection: Selection, service: str, tasks: tuple[UUID, ...], everything: bool, **trail: Any) -> None:
     """Give tasks of SERVICE up; they stay visible with `tasks list --state discarded`."""
-    _close(selection, service, "discard", tasks, everything)
+    _close(selection, service, ["discard", *option_words(trail)], tasks, everything)
 
 
-def _close(selection: Selection, service: str, action: str, tasks: tuple[UUID, ...], everything: bool) -> None:
+def _close(selection: Selection, service: str, action: list[str], tasks: tuple[UUID, ...], everything: bool) -> None:
     if bool(tasks) == everything:
         raise click.UsageError("Name the tasks by id, or say --all.")
-    words = ["tasks", action, *map(str, tasks), *(["--all"] if everything else [])]
+    words = ["tasks", *action, *map(str, tasks), *(["--all"] if everything else [])]
     say(_told(selection, service, *words))
 
 

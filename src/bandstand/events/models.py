@@ -124,7 +124,7 @@ class DeadLetter(models.Model):
 
 
 class EventAction(models.Model):
-    """What a person did to events by hand, written in the transaction of the deed and never changed afterwards."""
+    """What a person did to events or tasks by hand, written in the transaction of the deed and never changed again."""
 
     class Kind(models.TextChoices):
         """What was done."""
@@ -137,6 +137,7 @@ class EventAction(models.Model):
         PAUSE = "pause"
         RESUME = "resume"
         FORGET = "forget"
+        RETRY = "retry"
 
     at = models.DateTimeField()
     actor = models.CharField(max_length=200)
@@ -144,9 +145,11 @@ class EventAction(models.Model):
     consumer = models.CharField(max_length=200, default="")
     """The consumer whose event it was; the group where a whole one was meant."""
     type = models.CharField(max_length=200, default="")
+    """The event's type; of a task, its function."""
     dead_letter = models.UUIDField(null=True)
     """The id of the dead letter, which retention may have forgotten since."""
     event_id = models.UUIDField(null=True)
+    """The event's id; of a task, the task's."""
     note = models.TextField(default="")
     before = models.TextField(default="")
     after = models.TextField(default="")

@@ -1,8 +1,7 @@
 """Tasks in Django's admin: read, retry, discard."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -49,11 +48,11 @@ class TaskAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at ru
         self,
         request: HttpRequest,
         chosen: QuerySet[TaskRow],
-        what: Callable[[Iterable[UUID]], int],
+        what: Callable[..., int],
         done: str,
     ) -> None:
         try:
-            number = what(list(chosen.values_list("pk", flat=True)))
+            number = what(list(chosen.values_list("pk", flat=True)), by=request.user.get_username())
         except ServiceError as error:
             self.message_user(request, error.message, messages.ERROR)
         else:

@@ -37,6 +37,10 @@ class Command(BaseCommand):
             closing.add_argument("id", type=UUID, nargs="*")
             closing.add_argument("--all", action="store_true", help="every one that failed")
             closing.add_argument("--task", help="with --all: only those of this function")
+            closing.add_argument(
+                "--by", default="", help="who does it, for the audit trail; default: the system's user"
+            )
+            closing.add_argument("--note", default="", help="why, for the audit trail")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Do it; a fault is one sentence and exit status 1, or 3 for what is not there."""
@@ -72,12 +76,13 @@ class Command(BaseCommand):
         number = self._close(options, operations.discard, operations.discard_all)
         self.stdout.write(f"{number} discarded")
 
-    def _close(self, options: dict[str, Any], named: Callable[[list[UUID]], int], every: Callable[..., int]) -> int:
+    def _close(self, options: dict[str, Any], named: Callable[..., int], every: Callable[..., int]) -> int:
         if bool(options["id"]) == options["all"]:
             raise Error("name the tasks by id, or say --all")
         if options["task"] and not options["all"]:
             raise Error("--task goes with --all")
-        return every(task=options["task"]) if options["all"] else named(options["id"])
+        trail = {name: options[name] for name in ("by", "note")}
+        return every(task=options["task"], **trail) if options["all"] else named(options["id"], **trail)
 
 
 def _facts(row: TaskRow) -> dict[str, Any]:
