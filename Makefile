@@ -8,7 +8,7 @@ SERVERS := $(if $(DATABASE_URL)$(PROFILE),--extra postgres) $(if $(PROFILE)$(fil
 RUN_SYNC := $(UV) sync --quiet --locked --compile-bytecode --all-packages --no-group dev --inexact $(SERVERS)
 DEV_SYNC := $(UV) sync --quiet --locked --all-packages --all-extras
 
-.PHONY: help demo up test check bench soak-events format
+.PHONY: help demo up test check bench soak-events soak-shop format
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 $(UV):
@@ -25,5 +25,7 @@ bench: $(UV) ## run the benchmarks and rewrite benchmarks/results
 	@$(DEV_SYNC) --group bench && .venv/bin/python -m benchmarks
 soak-events: $(UV) ## 100,000 events under kills on each bus; rewrite benchmarks/results/soak-*.json
 	@$(DEV_SYNC) && .venv/bin/python -m tests.trials.soak
+soak-shop: $(UV) ## the whole shop under kills on each bus; rewrite benchmarks/results/siege-*.json
+	@$(DEV_SYNC) && .venv/bin/python -m tests.fleet.siege
 format: $(UV) ## format the code
 	@$(DEV_SYNC) && .venv/bin/ruff format . && .venv/bin/ruff check --fix .
