@@ -1,6 +1,6 @@
 """How cost grows with what piles up, and how much memory it takes; the goal for an old transaction is P17's 1.5 times.
 
-    python -m benchmarks.bench_growth [--rounds 1] [--quick] [--only inbox]
+    python -m benchmarks.bench_growth [--rounds 3] [--quick] [--only inbox]
 
 Backlogs of a million rows in outbox and inbox, an old transaction behind which 100,000 events went through (what
 "open for minutes" does to a busy outbox), a hundred consumers and a hundred services that listen, ten thousand
@@ -48,7 +48,7 @@ def one(question: str, server: servers.RunningEngine, share: float) -> Figures:
 
 def main() -> None:
     """Measure, print and write down."""
-    chosen = options(__doc__, rounds=1)
+    chosen = options(__doc__)
     with servers.folder() as place, servers.postgresql(place) as server:
         rounds = in_turns([*QUESTIONS], lambda name: one(name, server, 0.05 if chosen.quick else 1.0), chosen)
     keep("growth", {"machine": machine("psycopg"), "questions": medians(rounds)}, chosen)
