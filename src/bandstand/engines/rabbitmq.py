@@ -73,7 +73,7 @@ def _start_name_server(port: int, environment: dict[str, str]) -> None:
     if os.fork() == 0:
         try:
             die_with_parent(parent)
-            os.execvpe("epmd", ["epmd", "-address", "127.0.0.1", "-port", str(port)], environment)  # noqa: S606, S607
+            os.execvpe("epmd", ["epmd", "-address", "127.0.0.1", "-port", str(port)], environment)  # noqa: S606, S607 - a program, not a shell; PATH knows it
         finally:
             os._exit(1)
 

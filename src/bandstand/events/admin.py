@@ -84,7 +84,7 @@ class DeadLetterAdmin(_LetterAdmin):
         """Close the chosen events."""
         self._do(request, queryset, dead_letters.discard, "discarded")
 
-    def save_model(self, request: HttpRequest, obj: DeadLetter, form: Any, change: bool) -> None:  # noqa: ARG002
+    def save_model(self, request: HttpRequest, obj: DeadLetter, form: Any, change: bool) -> None:  # noqa: ARG002 - Django's signature
         """Edit the data as the command does."""
         if "event_data" not in form.changed_data:
             return
@@ -102,7 +102,7 @@ class DeadLetterAdmin(_LetterAdmin):
         is_open = obj is None or obj.state == DeadLetter.State.DEAD
         return is_open and super().has_change_permission(request, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
         """Never: retention does it."""
         return False
 
@@ -136,10 +136,10 @@ class EventActionAdmin(_ActionAdmin):
         """Never."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
         """Never."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
         """Never: retention does it."""
         return False

@@ -17,10 +17,10 @@ class EventsApp(AppConfig):
         """Offer the loops, which a worker starts, the system checks, and what health says of the relay."""
         from django.core.checks import register  # noqa: PLC0415 - models exist only now
 
-        from bandstand.events import checks  # noqa: PLC0415
-        from bandstand.events.loops import register_loops  # noqa: PLC0415
-        from bandstand.events.relay.health import check_relay  # noqa: PLC0415
-        from bandstand.health import Check, register_check  # noqa: PLC0415
+        from bandstand.events import checks  # noqa: PLC0415 - as above
+        from bandstand.events.loops import register_loops  # noqa: PLC0415 - as above
+        from bandstand.events.relay.health import check_relay  # noqa: PLC0415 - as above
+        from bandstand.health import Check, register_check  # noqa: PLC0415 - as above
 
         register_loops()
         register_check(Check(name="relay", run=check_relay))

@@ -48,7 +48,7 @@ class DeliveredPurge:
         )
         old = [row_id for row_id, delivered_at, _ in rows if as_time(delivered_at) < before]
         if old:
-            sql.change(f"DELETE FROM bandstand_events_delivered WHERE id IN ({marks(len(old))})", old)  # noqa: S608
+            sql.change(f"DELETE FROM bandstand_events_delivered WHERE id IN ({marks(len(old))})", old)  # noqa: S608 - marks
         may_go_on = len(rows) == _AT_ONCE and as_time(rows[-1][2]) < before
         self._passed = rows[-1][0] if may_go_on else 0
         return _AT_ONCE if may_go_on else len(old)

@@ -16,11 +16,11 @@ __all__ = ["Replica", "ReplicaIsReadOnly", "backfills", "cached", "fill", "inval
 def __getattr__(name: str) -> Any:
     """Load what needs the app registry when it is first asked for."""
     if name == "Replica":
-        from bandstand.replicas.models import Replica  # noqa: PLC0415
+        from bandstand.replicas.models import Replica  # noqa: PLC0415 - models exist later than this package
 
         return Replica
     if name == "fill":
-        from bandstand.replicas.applying import fill  # noqa: PLC0415
+        from bandstand.replicas.applying import fill  # noqa: PLC0415 - as above
 
         return fill
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,10 +17,10 @@ class ReplicasApp(AppConfig):
         """Let every replica be kept by its events once a worker runs."""
         from django.core.checks import register  # noqa: PLC0415 - models exist only now
 
-        from bandstand.lifecycle import register_loop  # noqa: PLC0415
-        from bandstand.replicas.checks import check_caches, check_retention  # noqa: PLC0415
-        from bandstand.replicas.consuming import register_all  # noqa: PLC0415
-        from bandstand.replicas.upkeep import UpkeepLoop  # noqa: PLC0415
+        from bandstand.lifecycle import register_loop  # noqa: PLC0415 - as above
+        from bandstand.replicas.checks import check_caches, check_retention  # noqa: PLC0415 - as above
+        from bandstand.replicas.consuming import register_all  # noqa: PLC0415 - as above
+        from bandstand.replicas.upkeep import UpkeepLoop  # noqa: PLC0415 - as above
 
         register_all()
         register(check_retention, "bandstand")

@@ -81,7 +81,7 @@ def compare(declared: "Declaration", rows: Rows) -> Comparison:
     for chunk in _chunks(rows()):
         known = here.in_bulk([row.pk for row in chunk])
         for row in chunk:
-            mine = known.get(declared.model._meta.pk.to_python(row.pk))  # noqa: SLF001
+            mine = known.get(declared.model._meta.pk.to_python(row.pk))  # noqa: SLF001 - Django documents it
             if mine is None:
                 missing += 1
             elif _values(declared, mine) == _values(declared, row):
@@ -99,5 +99,5 @@ def _chunks(rows: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def _values(declared: "Declaration", row: "Replica") -> list[Any]:
-    stored = [field for field in declared.model._meta.concrete_fields if not field.generated]  # noqa: SLF001
+    stored = [field for field in declared.model._meta.concrete_fields if not field.generated]  # noqa: SLF001 - Django documents it
     return [field.to_python(getattr(row, field.attname)) for field in stored]

@@ -135,7 +135,7 @@ def invalidated_by(event: type[E], *, key: Callable[[E], K]) -> Callable[[Cached
         fact = event.event_name.partition(".")[2]
         forget.__module__, forget.__qualname__ = function.name.rpartition(".")[0], f"{function.name}.{fact}"
         forget.__doc__ = f"Invalidate what {function.name.rpartition('.')[2]} has cached."
-        forget.declared_at = _place(key)  # type: ignore[attr-defined]
+        forget.declared_at = _place(key)  # type: ignore[attr-defined]  # a function may carry what is known of it
         consumer(event, name=f"{function.name.rpartition('.')[2]}.{fact}", batch=True)(forget)
         return function
 

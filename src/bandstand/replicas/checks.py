@@ -103,7 +103,7 @@ def _columns(declared: Declaration) -> Iterator[CheckMessage]:
 
 
 def _constraints(declared: Declaration) -> list[BaseConstraint]:
-    return list(declared.model._meta.constraints)  # noqa: SLF001
+    return list(declared.model._meta.constraints)  # noqa: SLF001 - Django documents it
 
 
 def _paths(declared: Declaration) -> Iterator[CheckMessage]:
@@ -118,7 +118,7 @@ def _paths(declared: Declaration) -> Iterator[CheckMessage]:
 
 
 def _places(declared: Declaration) -> Iterator[CheckMessage]:
-    meta, using = declared.model._meta, section(EventsConfig).database  # noqa: SLF001
+    meta, using = declared.model._meta, section(EventsConfig).database  # noqa: SLF001 - Django documents it
     if len(meta.get_parent_list()) > 0:
         yield _fault(declared, "is spread over two tables.", "Derive it from abstract models only.", "E605")
     if router.db_for_write(declared.model) != using:

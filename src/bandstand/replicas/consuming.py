@@ -18,7 +18,7 @@ __all__ = ["consumers_of", "register", "register_all", "replicas"]
 
 def replicas() -> list[Declaration]:
     """All replicas of this service that are declared without a fault, by name."""
-    found = [model for model in apps.get_models() if issubclass(model, Replica) and not model._meta.proxy]  # noqa: SLF001
+    found = [model for model in apps.get_models() if issubclass(model, Replica) and not model._meta.proxy]  # noqa: SLF001 - Django documents it
     return sorted((declaration(each) for each in found if not check_source(each)), key=lambda each: each.name)
 
 
@@ -60,9 +60,9 @@ def _dressed(
     handler.__module__ = declared.model.__module__
     handler.__qualname__ = f"{declared.model.__qualname__}.{event}"
     handler.__doc__ = doc
-    handler.declared_at = place_of(declared.model)  # type: ignore[attr-defined]
+    handler.declared_at = place_of(declared.model)  # type: ignore[attr-defined]  # a function may carry what is known of it
     return handler
 
 
 def _name(declared: Declaration, event: str) -> str:
-    return f"{declared.model._meta.model_name}.{event.partition('.')[2]}"  # noqa: SLF001
+    return f"{declared.model._meta.model_name}.{event.partition('.')[2]}"  # noqa: SLF001 - Django documents it

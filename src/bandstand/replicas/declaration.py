@@ -88,7 +88,7 @@ def declaration(model: "type[Replica]") -> Declaration:
     columns.sort(key=lambda column: column.name != model._meta.pk.attname)  # noqa: SLF001 - Django documents it
     return Declaration(
         model=model,
-        name=model._meta.label_lower,  # noqa: SLF001
+        name=model._meta.label_lower,  # noqa: SLF001 - Django documents it
         kept_by=tuple(kept_by),
         removed_by=tuple(getattr(source, "removed_by", ())),
         constants=dict(kept_by) if isinstance(kept_by, Mapping) else {},
@@ -108,7 +108,7 @@ def type_of(field: Any) -> Any:
 
 
 def _stored(model: "type[Replica]") -> Iterator[Any]:
-    return (field for field in model._meta.concrete_fields if not field.generated)  # noqa: SLF001
+    return (field for field in model._meta.concrete_fields if not field.generated)  # noqa: SLF001 - Django documents it
 
 
 def _column(field: Any, paths: dict[str, str]) -> Column:

@@ -37,7 +37,7 @@ def adopt(replica: str, *, sequence: str = "sequence", removed: Q | None = None)
 
     def unmark(apps: Any, editor: Any) -> None:
         using = editor.connection.alias
-        rows = apps.get_model(app, model)._base_manager.using(using)  # noqa: SLF001
+        rows = apps.get_model(app, model)._base_manager.using(using)  # noqa: SLF001 - Django documents it
         marks = apps.get_model("bandstand_replicas", "Mark").objects.using(using).filter(replica=replica)
         for chunk in _chunks(marks.filter(removed_at=None).values_list("key", "sequence")):
             for key, number in chunk:

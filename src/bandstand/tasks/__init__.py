@@ -14,6 +14,6 @@ def __getattr__(name: str) -> Any:
     """Load Django's API when it is first asked for: without the extra `tasks` only that fails, and says why."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from bandstand.tasks import api  # noqa: PLC0415
+    from bandstand.tasks import api  # noqa: PLC0415 - the extra may be missing
 
     return getattr(api, name)

@@ -23,9 +23,9 @@ class TasksApp(AppConfig):
         """Import each app's `tasks`; offer the loop to the worker."""
         from bandstand.lifecycle import register_loop  # noqa: PLC0415 - Django's rule for `ready`
         from bandstand.tasks import checks  # noqa: F401, PLC0415 - registers them
-        from bandstand.tasks.api import task_backends  # noqa: PLC0415
-        from bandstand.tasks.celery import CeleryBackend  # noqa: PLC0415
-        from bandstand.tasks.worker import TasksLoop  # noqa: PLC0415
+        from bandstand.tasks.api import task_backends  # noqa: PLC0415 - as above
+        from bandstand.tasks.celery import CeleryBackend  # noqa: PLC0415 - as above
+        from bandstand.tasks.worker import TasksLoop  # noqa: PLC0415 - as above
 
         autodiscover_modules("tasks")
         register_loop(TasksLoop.name, TasksLoop)

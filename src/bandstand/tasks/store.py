@@ -34,36 +34,36 @@ _INSERTED = (
     "id, task, backend, carrier, queue, priority, arguments, correlation_id, traceparent, unique_key, state, next_at,"
     " run_after, enqueued_at"
 )
-_INSERT = f"INSERT INTO {_TABLE} ({_INSERTED}) VALUES ({marks(14)}) ON CONFLICT (unique_key) DO NOTHING"  # noqa: S608
+_INSERT = f"INSERT INTO {_TABLE} ({_INSERTED}) VALUES ({marks(14)}) ON CONFLICT (unique_key) DO NOTHING"  # noqa: S608 - our own names
 _CLAIMED = (
     "id, fence, attempts, task, backend, queue, priority, arguments, correlation_id, traceparent, workers, run_after,"
     " enqueued_at, started_at"
 )
 _TAKE = f"""
     UPDATE {_TABLE} SET state = 'running', fence = fence + 1, attempts = attempts + 1, workers = workers || %s,
-           next_at = %s, attempted_at = %s, started_at = coalesce(started_at, %s)"""  # noqa: S608
+           next_at = %s, attempted_at = %s, started_at = coalesce(started_at, %s)"""  # noqa: S608 - our own names
 _READY = f"""
     WITH chosen AS MATERIALIZED (
          SELECT id AS chosen_id FROM {_TABLE} WHERE state = 'ready' AND carrier = %s
-          ORDER BY priority DESC, id LIMIT %s {{lock}})"""  # noqa: S608
+          ORDER BY priority DESC, id LIMIT %s {{lock}})"""  # noqa: S608 - our own names
 _CLAIM = f"{_READY} {_TAKE} FROM chosen WHERE id = chosen_id RETURNING {_CLAIMED}"
 _SEND = f"""{_READY} UPDATE {_TABLE} SET state = 'sent', fence = fence + 1, next_at = %s
-    FROM chosen WHERE id = chosen_id RETURNING {_CLAIMED}"""  # noqa: S608
+    FROM chosen WHERE id = chosen_id RETURNING {_CLAIMED}"""  # noqa: S608 - our own names
 _CLAIM_SENT = f"{_TAKE} WHERE id = %s AND fence = %s AND state = 'sent' RETURNING {_CLAIMED}"
 _WAKE = f"""
     UPDATE {_TABLE} SET state = 'ready', next_at = NULL WHERE id IN (
-           SELECT id FROM {_TABLE} WHERE next_at <= %s ORDER BY next_at LIMIT %s {{lock}}) RETURNING carrier"""  # noqa: S608
+           SELECT id FROM {_TABLE} WHERE next_at <= %s ORDER BY next_at LIMIT %s {{lock}}) RETURNING carrier"""  # noqa: S608 - our own names
 # A lease that has lapsed is no harm while nobody else has claimed the task: the fence is still this claim's.
 _HELD = "state IN ('running', 'sent', 'ready')"
 _HELD_IDS = _HELD + " AND (id, fence) IN (VALUES {})"
 _SUCCEED = f"""UPDATE {_TABLE} SET state = 'successful', finished_at = %s, next_at = NULL, unique_key = NULL,
-    result = 'null' WHERE {_HELD_IDS}"""  # noqa: S608
+    result = 'null' WHERE {_HELD_IDS}"""  # noqa: S608 - our own names
 _END = f"""UPDATE {_TABLE} SET state = %s, finished_at = %s, next_at = %s, result = %s, error = %s, reason = %s,
     traceback = %s, unique_key = CASE WHEN %s THEN NULL ELSE unique_key END
-    WHERE {_HELD} AND id = %s AND fence = %s"""  # noqa: S608
+    WHERE {_HELD} AND id = %s AND fence = %s"""  # noqa: S608 - our own names
 _RENEW = f"""UPDATE {_TABLE} SET state = 'running', next_at = %s
-    WHERE state IN ('running', 'ready') AND (id, fence) IN (VALUES {{}})"""  # noqa: S608
-_RELEASE = f"UPDATE {_TABLE} SET state = 'ready', next_at = NULL, attempts = attempts - %s WHERE {_HELD_IDS}"  # noqa: S608
+    WHERE state IN ('running', 'ready') AND (id, fence) IN (VALUES {{}})"""  # noqa: S608 - our own names
+_RELEASE = f"UPDATE {_TABLE} SET state = 'ready', next_at = NULL, attempts = attempts - %s WHERE {_HELD_IDS}"  # noqa: S608 - our own names
 
 _WOKEN_AT_ONCE = 1_000
 
@@ -141,7 +141,7 @@ def insert(new: NewTask, *, using: str) -> UUID | None:
         *(sql.time(new.run_after) if new.run_after else None, sql.time(new.enqueued_at)),
     )
     while not sql.change(_INSERT, row):
-        for (known,) in sql.rows(f"SELECT id FROM {_TABLE} WHERE unique_key = %s", (new.unique_key,)):  # noqa: S608
+        for (known,) in sql.rows(f"SELECT id FROM {_TABLE} WHERE unique_key = %s", (new.unique_key,)):  # noqa: S608 - our own names
             return as_uuid(known)
     return None  # the one in the way may end between the two statements: then this one is written after all
 
@@ -149,7 +149,7 @@ def insert(new: NewTask, *, using: str) -> UUID | None:
 def claim(carrier: str, worker: str, *, limit: int, lease: timedelta, using: str) -> list[Claim]:
     """Reserve up to *limit* ready tasks for *lease*, the most urgent first; a look costs no write lock."""
     sql, now = Sql(using), clock.database_now(using)
-    if not sql.rows(f"SELECT 1 FROM {_TABLE} WHERE state = 'ready' AND carrier = %s LIMIT 1", (carrier,)):  # noqa: S608
+    if not sql.rows(f"SELECT 1 FROM {_TABLE} WHERE state = 'ready' AND carrier = %s LIMIT 1", (carrier,)):  # noqa: S608 - our own names
         return []
     moments = (sql.time(now + lease), sql.time(now), sql.time(now))
     rows = sql.rows(_CLAIM.format(lock=_lock(using)), (carrier, limit, f"{worker} ", *moments))
@@ -159,7 +159,7 @@ def claim(carrier: str, worker: str, *, limit: int, lease: timedelta, using: str
 def send(carrier: str, *, limit: int, lease: timedelta, using: str) -> list[Claim]:
     """Reserve up to *limit* ready tasks to be handed to a broker; they are ready again when *lease* is over."""
     sql, until = Sql(using), clock.database_now(using) + lease
-    if not sql.rows(f"SELECT 1 FROM {_TABLE} WHERE state = 'ready' AND carrier = %s LIMIT 1", (carrier,)):  # noqa: S608
+    if not sql.rows(f"SELECT 1 FROM {_TABLE} WHERE state = 'ready' AND carrier = %s LIMIT 1", (carrier,)):  # noqa: S608 - our own names
         return []
     rows = sql.rows(_SEND.format(lock=_lock(using)), (carrier, limit, sql.time(until)))
     return sorted((_claim(row) for row in rows), key=lambda found: (-found.priority, found.id))
@@ -184,7 +184,7 @@ def wake(*, using: str) -> int:
 
 def next_moment(*, using: str) -> datetime | None:
     """When the first of the waiting and of the held becomes ready."""
-    statement = f"SELECT next_at FROM {_TABLE} WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1"  # noqa: S608
+    statement = f"SELECT next_at FROM {_TABLE} WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1"  # noqa: S608 - our own names
     return next((as_time(moment) for (moment,) in Sql(using).rows(statement)), None)
 
 

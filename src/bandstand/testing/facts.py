@@ -13,7 +13,7 @@ Facts = Callable[[], list[tuple[str, dict[str, Any]]]]
 def facts_from_now() -> Facts:
     """Read the outbox, in which events stay while a test runs no relay."""
     from bandstand.config import identity  # noqa: PLC0415 - models can be imported once Django is set up
-    from bandstand.events.models import OutboxRow  # noqa: PLC0415
+    from bandstand.events.models import OutboxRow  # noqa: PLC0415 - as above
 
     seen, own = 0, f"{identity().name}."
 

@@ -48,7 +48,7 @@ def database_in_a_file(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture
 def facts(db: None) -> "Facts":  # noqa: ARG001 - it is set up
     """What the service has published since the call before, as (type, data), oldest first."""
-    from bandstand.testing.facts import facts_from_now  # noqa: PLC0415
+    from bandstand.testing.facts import facts_from_now  # noqa: PLC0415 - the plugin is loaded before there are settings
 
     return facts_from_now()
 
@@ -56,7 +56,7 @@ def facts(db: None) -> "Facts":  # noqa: ARG001 - it is set up
 @pytest.fixture
 def time() -> "Iterator[HeldClock]":
     """The clock, held. Ask for it before any client: a token from the future is refused."""
-    from bandstand.testing.clock import held_clock  # noqa: PLC0415
+    from bandstand.testing.clock import held_clock  # noqa: PLC0415 - the plugin is loaded by every pytest, in need of it or not
 
     with held_clock() as held:
         yield held

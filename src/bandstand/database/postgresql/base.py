@@ -49,8 +49,8 @@ _of_parents: list[Any] = []  # kept, because a pool that is collected waits for 
 
 def _start_afresh() -> None:
     """Forget in a forked child what is the parent's: its connections, and the pools that Django keeps on the class."""
-    _of_parents.append(base.DatabaseWrapper._connection_pools)  # type: ignore[attr-defined]  # noqa: SLF001
-    base.DatabaseWrapper._connection_pools = {}  # type: ignore[attr-defined]  # noqa: SLF001
+    _of_parents.append(base.DatabaseWrapper._connection_pools)  # type: ignore[attr-defined]  # noqa: SLF001 - Django offers no other way to it
+    base.DatabaseWrapper._connection_pools = {}  # type: ignore[attr-defined]  # noqa: SLF001 - as above
     for connection in connections.all(initialized_only=True):
         if connection.vendor == "postgresql":
             _of_parents.append(connection)

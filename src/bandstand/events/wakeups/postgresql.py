@@ -150,7 +150,7 @@ class _Link:
         self._open: Any = None
         self._failures = 0
         self._not_before = 0.0
-        self.errors: tuple[type[Exception], ...] = (connections[alias].Database.Error, OSError)  # type: ignore[attr-defined]
+        self.errors: tuple[type[Exception], ...] = (connections[alias].Database.Error, OSError)  # type: ignore[attr-defined]  # the driver, which each wrapper names
 
     def connection(self) -> Any:
         """The connection, opened if need be; None while the server is out of reach."""
@@ -167,7 +167,7 @@ class _Link:
         self.close()
         if not self._failures:
             log.warning("loop.wake_ups_interrupted", extra={"connection": self._name, "error": str(error)})
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures) * random.uniform(0.5, 1.0)  # noqa: S311
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter keeps no secret
         self._failures = min(self._failures + 1, 10)
         self._not_before = clock.monotonic() + pause
 

@@ -119,7 +119,7 @@ class Cluster:
         """
         with as_unavailable():
             errors = _result(self._admin().list_consumer_groups(request_timeout=_SECONDS)).errors or ()
-        return all(each.code() != KafkaError._UNSUPPORTED_FEATURE for each in errors)  # noqa: SLF001
+        return all(each.code() != KafkaError._UNSUPPORTED_FEATURE for each in errors)  # noqa: SLF001 - the library's spelling
 
     def _create(self, topic: str, *, partitions: int, settings: Mapping[str, str]) -> None:
         wanted = NewTopic(

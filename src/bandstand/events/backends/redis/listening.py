@@ -14,7 +14,7 @@ class Notices:
 
     def __init__(self, client: Client, channel: str) -> None:
         self._client = client
-        self._pubsub: redis.client.PubSub = client.pubsub()  # type: ignore[no-untyped-call]
+        self._pubsub: redis.client.PubSub = client.pubsub()  # type: ignore[no-untyped-call]  # redis-py's
         try:
             with reaching():
                 self._pubsub.subscribe(channel)
@@ -37,7 +37,7 @@ class Notices:
     def interrupt(self) -> None:
         """Let a `next` of another thread return soon, unless the server hangs."""
         with suppress(redis.RedisError, OSError, RuntimeError):
-            self._pubsub.unsubscribe()  # type: ignore[no-untyped-call]
+            self._pubsub.unsubscribe()  # type: ignore[no-untyped-call]  # redis-py's
 
     def close(self) -> None:
         """Stop listening and close the client."""
