@@ -133,6 +133,42 @@ def test_a_forked_child_opens_its_own_connections_and_leaves_its_parents_alone(s
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
+TAKING_TURNS = """
+import sys, threading
+import django
+from django.conf import settings
+from bandstand.database import database_from_url
+settings.configure(DATABASES={"default": database_from_url(sys.argv[1] + "?statement_timeout=100ms")})
+django.setup()
+from django.db import connection
+from bandstand.clock import sleep
+from bandstand.database.turns import one_at_a_time
+
+inside, most, gate = 0, 0, threading.Barrier(3)
+
+def replica():
+    global inside, most
+    gate.wait()
+    with one_at_a_time("migrate"):
+        inside += 1
+        most = max(most, inside)
+        sleep(0.3)  # longer than any statement may take
+        inside -= 1
+    connection.close()
+
+replicas = [threading.Thread(target=replica) for _ in range(3)]
+for each in replicas: each.start()
+for each in replicas: each.join()
+print(most)
+"""
+
+
+def test_what_must_not_be_done_at_once_is_done_in_turns(server):
+    command = [sys.executable, "-W", "error", "-c", TAKING_TURNS, server.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
 def test_the_driver_alone_connects_by_the_same_url(server):
     parameters = connection_parameters(f"{server.url}?pool_max_size=3&statement_timeout=7s")
     with closing(psycopg.connect(**parameters)) as connection:

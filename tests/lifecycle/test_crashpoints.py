@@ -41,6 +41,13 @@ def test_every_hit_of_a_point_crashes_once_of_its_own(tmp_path: Path) -> None:
     assert run(tmp_path, BANDSTAND_CRASH_AT="test.point#2").returncode == 137
 
 
+def test_of_several_points_each_process_dies_at_the_first_that_is_left(tmp_path: Path) -> None:
+    both = "test.other#3, test.point"
+    assert run(tmp_path, BANDSTAND_CRASH_AT=both).stdout.split() == ["0", "1", "2"]
+    assert run(tmp_path, BANDSTAND_CRASH_AT=both).stdout.split() == ["0"]
+    assert run(tmp_path, BANDSTAND_CRASH_AT=both).stdout.split() == ["0", "1", "2", "end"]
+
+
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     broken = run(tmp_path, BANDSTAND_CRASH_AT="test.point#x", BANDSTAND_DATA="")
     assert "BANDSTAND_DATA: is not set" in broken.stderr

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from bandstand.config import ConfigurationError
+from bandstand.sagas.config import SagasConfig
 from bandstand.service.environment import load_environment
+from bandstand.service.settings import service_settings
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +56,12 @@ def test_a_developers_machine_needs_no_variables(monkeypatch: pytest.MonkeyPatch
     environment = load_environment(name="orders")
     assert environment.django_key
     assert not environment.is_production
+
+
+def test_the_keys_of_saga_contexts_come_from_a_mounted_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("new,old\n")
+    monkeypatch.setenv("SERVICE_ENVIRONMENT", "local")
+    monkeypatch.setenv("SAGA_CONTEXT_KEYS_FILE", str(tmp_path / "keys"))
+    held = service_settings(name="orders", apps=[])["BANDSTAND"]["SAGAS"]["CONTEXT_KEYS"]
+    assert SagasConfig(context_keys=held).sealing_keys == ("new", "old")
+    assert "old" not in repr(held)

@@ -12,6 +12,7 @@ from bandstand.config.environment import (
     read_env_file,
     setting,
 )
+from bandstand.config.person import operating_system_user
 from bandstand.config.sections import Identity, identity, section
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "identity",
     "load",
     "load_all",
+    "operating_system_user",
     "read_env_file",
     "section",
     "setting",

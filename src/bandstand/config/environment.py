@@ -26,6 +26,7 @@ __all__ = [
     "load",
     "load_all",
     "read_env_file",
+    "set_to",
     "setting",
 ]
 
@@ -284,3 +285,8 @@ def _masked(value: Any) -> str:
 def default_to(variable: str, value: str) -> None:
     """Set *variable* in this process's environment unless it is set: for what a framework reads from there itself."""
     os.environ.setdefault(variable, value)
+
+
+def set_to(variable: str, value: str) -> None:
+    """Set *variable* in this process's environment, whatever it was: for a wish that is said on the command line."""
+    os.environ[variable] = value

@@ -1,19 +1,21 @@
 """Named places where a process can be told to die, so that tests reach every line a real crash could hit.
 
 `BANDSTAND_CRASH_AT=orders.placed#3` kills the process at the third passage of that point, as `kill -9` would. It
-happens once: a marker in `BANDSTAND_DATA/crash` outlives the process, so the one that follows goes on.
+happens once: a marker in `BANDSTAND_DATA/crash` outlives the process, so the one that follows goes on. Of several, with
+commas between, a process dies at the first that nobody has died at yet.
 """
 
 import itertools
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bandstand.config import ConfigurationError, Fault, environment
 
-__all__ = ["EXIT_STATUS", "crash_point", "crash_point_names", "register_crash_points"]
+__all__ = ["EXIT_STATUS", "crash_point", "crash_point_names", "register_crash_points", "watched_crash_points"]
 
 EXIT_STATUS = 137
 """What a shell shows for a process that got SIGKILL."""
@@ -34,6 +36,8 @@ _guard = threading.Lock()
 _is_read = False
 _plan: _Plan | None = _Plan(point="", hit=0, marker=Path())  # not None, so that the first passage reads the environment
 
+_watcher: Callable[[str], None] | None = None
+
 
 def crash_point(name: str) -> None:
     """Die here if the environment says so; otherwise cost one comparison."""
@@ -51,8 +55,26 @@ def crash_point_names() -> list[str]:
     return sorted(_names)
 
 
+@contextmanager
+def watched_crash_points(passed: Callable[[str], None]) -> Iterator[None]:
+    """For tests: let *passed* hear of every passage, in all threads; what it raises goes on into the code there.
+
+    Meanwhile the environment says nothing.
+    """
+    global _plan, _watcher
+    before = _plan, _watcher
+    _plan, _watcher = _Plan(point="", hit=0, marker=Path()), passed
+    try:
+        yield
+    finally:
+        _plan, _watcher = before
+
+
 def _pass(name: str) -> None:
     global _is_read, _plan
+    if _watcher is not None:
+        _watcher(name)
+        return
     with _guard:
         if not _is_read:
             _plan, _is_read = _read(), True
@@ -61,24 +83,37 @@ def _pass(name: str) -> None:
         return
     if _mark(plan.marker):
         os._exit(EXIT_STATUS)
+    with _guard:  # another process died here
+        _plan, _is_read = _read(), True
 
 
 def _read() -> _Plan | None:
     values = environment()
-    wanted = values.get("BANDSTAND_CRASH_AT", "")
+    wanted = [each.strip() for each in values.get("BANDSTAND_CRASH_AT", "").split(",") if each.strip()]
     if not wanted:
         return None
-    point, _, hit = wanted.partition("#")
     data = values.get("BANDSTAND_DATA", "")
-    faults = []
-    if not data:
-        faults.append(Fault(variable="BANDSTAND_DATA", problem="is not set", expected="a folder for crash markers"))
-    if hit and not (hit.isascii() and hit.isdigit() and int(hit)):
-        faults.append(Fault(variable="BANDSTAND_CRASH_AT", problem=f"{wanted!r} is wrong", expected="name[#hit]"))
+    faults = [] if data else [Fault(variable="BANDSTAND_DATA", problem="is not set", expected="a folder for markers")]
+    faults += [
+        Fault(variable="BANDSTAND_CRASH_AT", problem=f"{each!r} is wrong", expected="name[#hit]")
+        for each in wanted
+        if _hit_of(each) is None
+    ]
     if faults:
         raise ConfigurationError(faults)
-    marker = Path(data) / "crash" / f"{point}#{hit or 1}"
-    return None if marker.exists() else _Plan(point=point, hit=int(hit or 1), marker=marker)
+    plans = (_Plan(point=each.partition("#")[0], hit=_hit_of(each) or 1, marker=_marker(data, each)) for each in wanted)
+    return next((plan for plan in plans if not plan.marker.exists()), None)
+
+
+def _hit_of(wanted: str) -> int | None:
+    _, _, hit = wanted.partition("#")
+    if not hit:
+        return 1
+    return int(hit) if hit.isascii() and hit.isdigit() and int(hit) else None
+
+
+def _marker(data: str, wanted: str) -> Path:
+    return Path(data) / "crash" / f"{wanted.partition('#')[0]}#{_hit_of(wanted)}"
 
 
 def _mark(marker: Path) -> bool:

@@ -53,4 +53,7 @@ def migrate_if_asked() -> None:
         return
     from django.core.management import call_command  # noqa: PLC0415
 
-    call_command("migrate", verbosity=0, interactive=False)
+    from bandstand.database.turns import one_at_a_time  # noqa: PLC0415
+
+    with one_at_a_time("migrate"):  # replicas start together
+        call_command("migrate", verbosity=0, interactive=False)

@@ -40,6 +40,9 @@ class ServiceEnvironment:
     signing_key: Secret = setting(Secret(""), variable="AUTH_SIGNING_KEY", text="this service's private key, a JWK")
     trust_file: Path | None = setting(None, variable="AUTH_TRUST_FILE", text="public keys of the services trusted")
     jwks_url: str = setting("", variable="AUTH_JWKS_URL", text="public keys of the issuer of user tokens")
+    saga_context_keys: Secret = setting(
+        Secret(""), variable="SAGA_CONTEXT_KEYS", text="keys for sensitive fields of sagas; the first writes, all read"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("INFO", variable="LOG_LEVEL", text="least level")
     log_format: Literal["json", "console"] = setting("json", variable="LOG_FORMAT", text="json, or one line for people")
     trusted_proxies: int = setting(0, variable="TRUSTED_PROXIES", text="proxies in front that append to the client ip")

@@ -36,7 +36,7 @@ def service_settings(
 ) -> dict[str, Any]:
     """Compose the settings of the service *name* from its environment.
 
-    *apps* are the service's own (with `bandstand.sagas`, `.tasks` or `.replicas` before them where it has some);
+    *apps* are the service's own (behind `bandstand.sagas`, `.sagas.choreography`, `.tasks`, `.replicas` as needed);
     *sections* are merged into `BANDSTAND`, *overrides* into the rest. Raises ConfigurationError naming every fault.
     """
     environment = load_environment(name=name)
@@ -114,6 +114,7 @@ def _sections(environment: ServiceEnvironment, name: str, own: dict[str, Any]) -
         },
         "DISCOVERY": registry,
         "EVENTS": {"BUS_URL": environment.bus_url or embedded, "EVENT_STORE": environment.event_store},
+        "SAGAS": {"CONTEXT_KEYS": environment.saga_context_keys},
         "WEB": {"TRUSTED_PROXIES": environment.trusted_proxies},
     }
     for section, values in own.items():
