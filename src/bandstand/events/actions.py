@@ -1,12 +1,10 @@
 """The audit trail: who did what to events by hand, when and why."""
 
-import os
-import pwd
 from collections.abc import Iterable
 from uuid import UUID
 
 from bandstand import clock
-from bandstand.config import section
+from bandstand.config import operating_system_user, section
 from bandstand.events.config import EventsConfig
 from bandstand.events.models import EventAction
 
@@ -28,12 +26,3 @@ def record(entries: Iterable[EventAction], *, by: str = "", note: str = "") -> N
 def of_dead_letter(letter_id: UUID) -> list[EventAction]:
     """What was done with one dead letter, the oldest first."""
     return list(EventAction.objects.using(section(EventsConfig).database).filter(dead_letter=letter_id).order_by("id"))
-
-
-def operating_system_user() -> str:
-    """The user this process runs as: not what its environment says, which anybody can set."""
-    number = os.getuid()
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:  # as in a container that knows no such user
-        return f"uid {number}"

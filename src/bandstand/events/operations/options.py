@@ -1,32 +1,15 @@
 """Options that several commands take, and what they mean."""
 
-from argparse import ArgumentTypeError
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandParser
 
-from bandstand import clock
 from bandstand.events.dead_letters import Filter
 from bandstand.events.models import DeadLetter
+from bandstand.events.operations.words import moment, positive
 
 __all__ = ["add_deed", "add_filters", "filter_of", "moment", "positive"]
-
-
-def moment(text: str) -> datetime:
-    """`clock.moment` for argparse, which would hide the message of a ValueError."""
-    try:
-        return clock.moment(text)
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None
-
-
-def positive(text: str) -> int:
-    """A number of rows for argparse."""
-    if not text.isdecimal() or int(text) == 0:
-        raise ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return int(text)
 
 
 def add_filters(parser: CommandParser) -> None:
