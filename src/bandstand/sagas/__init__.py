@@ -2,8 +2,25 @@
 
 from typing import TYPE_CHECKING, Any
 
-from bandstand.sagas.definition import Saga, SagaStep, StepCall, StepKind, StepRefused
+from bandstand.sagas.contexts import ContextMismatch, ContextSealed, ContextUnreadable, Sensitive
+from bandstand.sagas.definition import Saga
+from bandstand.sagas.limits import Limit, Priority, Rate
 from bandstand.sagas.protocol import SagaStatus
+from bandstand.sagas.steps import (
+    Approval,
+    ChildSaga,
+    Each,
+    Found,
+    Parallel,
+    Retry,
+    SagaCommand,
+    SagaStep,
+    StepCall,
+    StepKind,
+    StepRefused,
+    Timer,
+    WaitFor,
+)
 
 if TYPE_CHECKING:
     from bandstand.sagas.models import SagaExecution, SagaStepLog
@@ -11,14 +28,30 @@ if TYPE_CHECKING:
     from bandstand.sagas.starting import start
 
 __all__ = [
+    "Approval",
+    "ChildSaga",
+    "ContextMismatch",
+    "ContextSealed",
+    "ContextUnreadable",
+    "Each",
+    "Found",
+    "Limit",
+    "Parallel",
+    "Priority",
+    "Rate",
+    "Retry",
     "Saga",
+    "SagaCommand",
     "SagaExecution",
     "SagaStatus",
     "SagaStep",
     "SagaStepLog",
+    "Sensitive",
     "StepCall",
     "StepKind",
     "StepRefused",
+    "Timer",
+    "WaitFor",
     "request_cancel",
     "start",
 ]

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig
 
 if TYPE_CHECKING:
-    from bandstand.events import Envelope, Event
     from bandstand.lifecycle import Loop
     from bandstand.sagas.definition import Saga
 
@@ -23,10 +22,13 @@ class SagasApp(AppConfig):
     def ready(self) -> None:
         """Offer the loop; let each saga, declared already or later, be started by its event."""
         from bandstand.lifecycle import register_loop  # noqa: PLC0415 - Django's rule for `ready`
-        from bandstand.sagas import checks  # noqa: F401, PLC0415 - registers them
+        from bandstand.sagas import checks, late_effects  # noqa: F401, PLC0415 - registers them
+        from bandstand.sagas.reconciling import ReconcileLoop  # noqa: PLC0415
         from bandstand.sagas.registry import sagas  # noqa: PLC0415
 
         register_loop("sagas", _make_loop)
+        register_loop(ReconcileLoop.name, ReconcileLoop)
+        register_loop("saga-upkeep", _make_upkeep)
         sagas.listen(_connect)
 
 
@@ -36,16 +38,15 @@ def _make_loop() -> "Loop":
     return Runner()
 
 
+def _make_upkeep() -> "Loop":
+    from bandstand.sagas.upkeep import Upkeep  # noqa: PLC0415 - as above
+
+    return Upkeep()
+
+
 def _connect(saga: "Saga") -> None:
-    from bandstand.events import subscribe_locally  # noqa: PLC0415
     from bandstand.lifecycle.crashpoints import register_crash_points  # noqa: PLC0415
+    from bandstand.sagas.subscribing import subscribe  # noqa: PLC0415
 
     register_crash_points(saga.crash_points())
-    if saga.starts_on is not None:
-
-        def begin_saga(event: "Event", _envelope: "Envelope") -> None:
-            from bandstand.sagas.starting import start  # noqa: PLC0415
-
-            start(saga, event)
-
-        subscribe_locally(saga.starts_on, begin_saga)
+    subscribe(saga)

@@ -2,8 +2,7 @@
 
 import logging
 import random
-from collections.abc import Mapping
-from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import close_old_connections, transaction
@@ -13,12 +12,16 @@ from bandstand.database.texts import reason_of, storable
 from bandstand.errors import ServiceConnectionError, ServiceError, ServiceTimeoutError
 from bandstand.lifecycle.crashpoints import crash_point
 from bandstand.observability import metrics, tracing
-from bandstand.sagas.definition import Direction, SagaStep, StepCall, StepRefused
-from bandstand.sagas.encoding import decode, encode
+from bandstand.sagas import asking
+from bandstand.sagas.contexts import ContextUnreadable
+from bandstand.sagas.encoding import decode
+from bandstand.sagas.plan import base_of, item_of
 from bandstand.sagas.protocol import Answered, Call, Outcome
+from bandstand.sagas.results import Result, result_of
 from bandstand.sagas.runs import Run
+from bandstand.sagas.steps import Direction, Each, Found, Leaf, Mode, SagaStep, StepCall, StepRefused
 
-__all__ = ["answer_of", "attempt", "call_remotely", "point"]
+__all__ = ["Answer", "answer_of", "attempt_locally", "call_of", "call_remotely", "digested", "heard_of", "point"]
 
 log = logging.getLogger(__name__)
 _random = random.SystemRandom()
@@ -29,61 +32,154 @@ _duration = metrics.histogram(
 _REASON, _ERROR = 200, 1000
 
 
-def point(run: Run, step: SagaStep, direction: Direction, moment: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a call came out, and what it returned for the context.
+
+    `result` is there already when the call was made within the wave that takes the answer in.
+    """
+
+    answered: Answered
+    changes: Any = None
+    result: Result | None = None
+
+
+def point(run: Run, unit: str, direction: Direction, moment: str) -> None:
     """Pass the crash point *moment* of a step."""
-    crash_point(f"saga.{run.saga.name}.{step.name}.{direction}.{moment}")
+    crash_point(f"saga.{run.saga.name}.{base_of(unit)}.{direction}.{moment}")
 
 
-def _perform(run: Run, step: SagaStep, direction: Direction, text: str, attempt: int) -> str:
-    """Call the step's function with its own copy of the context *text*; returns the context that follows."""
-    held = decode(text)
-    call = StepCall(saga_id=run.id, key=run.key(step.name), context=decode(text), attempt=attempt)
-    result: Mapping[str, Any] | None = step.function(direction)(call)
-    return encode({**held, **result}) if result else text
+def call_of(run: Run, unit: str, attempt: int, text: str) -> StepCall:
+    """What a step function receives: its own copy of the context *text*."""
+    held = decode(text, run.saga.context)
+    item = item_of(unit)
+    return StepCall(
+        saga_id=run.id,
+        key=run.key(unit),
+        context=held,
+        attempt=attempt,
+        item=None if item is None else _item(run, unit, item, held),
+        effect_key=run.key(unit),
+    )
 
 
-def call_remotely(run: Run, call: Call, budget: float) -> tuple[Answered, str]:
-    """Make one attempt outside any transaction and say how it came out, with the context that follows.
+def _item(run: Run, unit: str, key: str, held: Any) -> Any:
+    spot = run.saga.plan.spot(unit)
+    around = spot.each if spot is not None else None
+    if around is None or not isinstance(around.node, Each):
+        raise LookupError(f"{unit!r} is in no loop")
+    loop = around.node
+    for item in loop.over(held):
+        if str(loop.key(item)) == key:
+            return item
+    raise LookupError(f"the context has no item {key!r} any more for {loop.name!r}")
+
+
+def call_remotely(run: Run, call: Call, budget: float) -> Answer:
+    """Make one attempt outside any transaction and say how it came out.
 
     Raises nothing: whatever is not a definite answer is unknown. *budget* bounds it, in seconds, for clients that
-    heed the deadline of the context.
+    heed the deadline of the context. Nothing is sent when it is used up: what is sent late might arrive when nobody
+    reckons with it any more.
     """
+    if budget < 0:
+        return Answer(Answered(call.unit, call.direction, Outcome.FAILED, error="no time was left to make the call"))
     close_old_connections()
     with context.bound(run.work(deadline=clock.monotonic() + budget)):
-        answer, text = attempt(run, call, run.context)
-    point(run, call.step, call.direction, "after_call")
+        answer = _attempt(run, call, run.context)
+    point(run, call.unit, call.direction, "after_call")
     close_old_connections()
-    return answer, text
+    return answer
 
 
-def attempt(run: Run, call: Call, text: str) -> tuple[Answered, str]:
-    """Make one attempt as a span, count it, and say so when it did not succeed. A local step keeps its savepoint."""
-    name = f"saga {run.saga.name} {call.step.name} {call.direction}"
+def attempt_locally(run: Run, call: Call, text: str) -> Answer:
+    """Make one attempt within the transaction of the log, in a savepoint of its own."""
+    with context.bound(run.work()):
+        return _attempt(run, call, text, local=True)
+
+
+def _attempt(run: Run, call: Call, text: str, *, local: bool = False) -> Answer:
+    """Make one attempt as a span, count it, and say so when it did not succeed."""
+    name = base_of(call.unit)
     started = clock.monotonic()
-    answer, after = Answered(Outcome.OK), text
-    with tracing.span(name) as span:
+    with tracing.span(f"saga {run.saga.name} {name} {call.direction}") as span:
         span.set(**{"saga.attempt": call.attempt})
         try:
-            with transaction.atomic() if call.step.local else nullcontext():
-                after = _perform(run, call.step, call.direction, text, call.attempt)
+            if local:
+                with transaction.atomic():
+                    answer = _with_result(run, _perform(run, call, text), text)
+            else:
+                answer = _perform(run, call, text)
         except Exception as error:  # noqa: BLE001 - a fault of the step's code is an outcome as well
-            answer = answer_of(error, local=call.step.local)
+            answer = Answer(answer_of(error, call.unit, call.direction, local=local))
             span.fail(type(error).__name__)
     seconds = clock.monotonic() - started
-    _duration.labels(run.saga.name, call.step.name, call.direction.value, answer.outcome.value).observe(seconds)
-    if answer.outcome is not Outcome.OK:
-        _report(run, call, answer)
-    return answer, after
+    outcome = answer.answered.outcome
+    _duration.labels(run.saga.name, name, call.direction.value, outcome.value).observe(seconds)
+    if outcome is not Outcome.OK:
+        _report(run, call, answer.answered)
+    return answer
+
+
+def _perform(run: Run, call: Call, text: str) -> Answer:
+    made = call_of(run, call.unit, call.attempt, text)
+    ok = Answered(call.unit, call.direction, Outcome.OK)
+    leaf = call.leaf
+    if call.query and isinstance(leaf, SagaStep) and leaf.query is not None:
+        if leaf.query(made) is Found.ABSENT:
+            return Answer(Answered(call.unit, call.direction, Outcome.ABSENT, error="nothing is known of the key"))
+        if call.direction is Direction.DO:
+            return Answer(ok)
+    if leaf.mode is Mode.ASK:
+        asking.ask(run, leaf, call, made)
+        return Answer(ok)
+    return Answer(ok, _function(leaf, call.direction)(made))
+
+
+def _function(leaf: Leaf, direction: Direction) -> Any:
+    function = leaf.undo if direction is Direction.UNDO else getattr(leaf, "do", None)
+    if function is None:
+        raise LookupError(f"the step {leaf.name!r} has no {direction}")
+    return function
+
+
+def heard_of(run: Run, leaf: Leaf, unit: str, payload: str, text: str) -> Answer:
+    """What a signal that a step waited for means to it, read within the transaction of the log."""
+    ok = Answered(unit, Direction.DO, Outcome.OK)
+    try:
+        with context.bound(run.work()), transaction.atomic():
+            return _with_result(run, Answer(ok, asking.hear(leaf, call_of(run, unit, 1, text), payload)), text)
+    except Exception as error:  # noqa: BLE001 - as above
+        return Answer(answer_of(error, unit, Direction.DO, local=True))
+
+
+def digested(run: Run, answer: Answer, text: str) -> Answer:
+    """The answer of a remote call with its result. One that does not fit the context is of no use: try again."""
+    if answer.answered.outcome is not Outcome.OK or answer.result is not None:
+        return answer
+    try:
+        return _with_result(run, answer, text)
+    except (TypeError, ValueError, ContextUnreadable) as error:
+        answered = answer.answered
+        return Answer(Answered(answered.unit, answered.direction, Outcome.UNKNOWN, error=reason_of(error)[:_ERROR]))
+
+
+def _with_result(run: Run, answer: Answer, text: str) -> Answer:
+    if answer.answered.direction is Direction.UNDO:
+        return answer
+    return replace(answer, result=result_of(run, answer.answered.unit, text, answer.changes))
 
 
 def _report(run: Run, call: Call, answer: Answered) -> None:
     level = logging.INFO if answer.outcome is Outcome.REFUSED else logging.WARNING
-    facts = {"saga": run.saga.name, "saga_id": str(run.id), "step": call.step.name, "direction": call.direction.value}
+    facts = {"saga": run.saga.name, "saga_id": str(run.id), "step": call.unit, "direction": call.direction.value}
     facts |= {"outcome": answer.outcome.value, "error": answer.error}
     log.log(level, "saga.step_failed", extra={**facts, "attempt": call.attempt})
 
 
-def answer_of(error: Exception, *, local: bool = False) -> Answered:
+def answer_of(
+    error: Exception, unit: str = "", direction: Direction = Direction.DO, *, local: bool = False
+) -> Answered:
     """Translate what a step raised.
 
     A definite no is a `StepRefused` or an error that the participant answered with a 4xx of its domain. Nothing was
@@ -93,10 +189,12 @@ def answer_of(error: Exception, *, local: bool = False) -> Answered:
     reason = _refusal(error)
     if reason is not None:
         doubtful = any(isinstance(one, ServiceError) and one.repeated for one in (error, error.__cause__))
-        return Answered(Outcome.REFUSED, reason=storable(reason)[:_REASON], error=text, doubtful=doubtful)
+        reason = storable(reason)[:_REASON]
+        return Answered(unit, direction, Outcome.REFUSED, reason=reason, error=text, doubtful=doubtful)
     unsent = isinstance(error, ServiceConnectionError | ServiceTimeoutError) and not error.sent
-    outcome = Outcome.FAILED if local or unsent else Outcome.UNKNOWN
-    return Answered(outcome, error=text, jitter=_random.random())
+    unmade = local or unsent or isinstance(error, ContextUnreadable)
+    outcome = Outcome.FAILED if unmade else Outcome.UNKNOWN
+    return Answered(unit, direction, outcome, error=text, jitter=_random.random())
 
 
 def _refusal(error: Exception) -> str | None:

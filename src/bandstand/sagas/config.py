@@ -1,8 +1,10 @@
 """The settings of the saga worker: `BANDSTAND["SAGAS"]`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
+
+from bandstand.config import Secret
 
 __all__ = ["SagasConfig"]
 
@@ -14,7 +16,10 @@ class SagasConfig:
     `lease`: how long a saga stays with a worker that is not heard of. `call_threads`: remote calls at a time.
     `max_live`: sagas in memory; more wait in the table. `look_every`: the longest pause between two looks for sagas
     whose worker died or that were started by a process without a worker. `drain`: how long a stopping worker waits
-    for the calls under way.
+    for the calls under way. `reconcile_every`: how often participants' listings are compared with the history, over the
+    last `reconcile_span`. `context_keys`: Fernet keys for the sensitive fields of contexts, separated by commas; the
+    first writes, all read. `four_eyes`: the actions that a second person must confirm; with `_undo` behind the name
+    only on the way back. `retention`: how long ended sagas are kept; None keeps them until `sagas purge`.
     """
 
     section: ClassVar[str] = "SAGAS"
@@ -24,3 +29,14 @@ class SagasConfig:
     max_live: int = 500
     look_every: timedelta = timedelta(seconds=1)
     drain: timedelta = timedelta(seconds=20)
+    reconcile_every: timedelta = timedelta(minutes=15)
+    reconcile_span: timedelta = timedelta(days=2)
+    four_eyes: tuple[str, ...] = ("resolve", "skip_undo")
+    retention: timedelta | None = None
+    context_keys: Secret | str = field(default="", repr=False)
+
+    @property
+    def sealing_keys(self) -> tuple[str, ...]:
+        """The keys themselves: hand them straight to what encrypts."""
+        text = self.context_keys.reveal() if isinstance(self.context_keys, Secret) else self.context_keys
+        return tuple(key.strip() for key in text.split(",") if key.strip())

@@ -5,8 +5,8 @@ import itertools
 from uuid import UUID
 
 from bandstand import clock
-from bandstand.sagas.definition import Direction, SagaStep
-from bandstand.sagas.runs import Run
+from bandstand.sagas.runs import Run, renewable
+from bandstand.sagas.steps import Direction, SagaStep
 
 __all__ = ["Hand"]
 
@@ -16,26 +16,37 @@ class Hand:
 
     def __init__(self) -> None:
         self.live: dict[UUID, Run] = {}
-        self.calling: set[UUID] = set()
+        self.calling: dict[UUID, set[str]] = {}
         self._timers: list[tuple[float, int, Run]] = []
         self._order = itertools.count()
 
     def take(self, run: Run) -> Run:
         """Hold *run* instead of whatever was held of the same saga."""
-        self.calling.discard(run.id)
+        self.calling.pop(run.id, None)
         self.live[run.id] = run
         return run
 
     def take_over(self, run: Run) -> Run:
         """As `take`, from another owner: when that one renewed is not known, so renewals are due at once."""
-        for step in _renewable(run):
-            run.renewals[step.name] = clock.monotonic()
+        for unit, _ in renewable(run.saga, run.state):
+            run.renewals[unit] = clock.monotonic()
         return self.take(run)
 
     def drop(self, saga_id: UUID) -> Run | None:
         """Forget a saga; what still comes back of its calls is ignored."""
-        self.calling.discard(saga_id)
+        self.calling.pop(saga_id, None)
         return self.live.pop(saga_id, None)
+
+    def note_call(self, run: Run, unit: str) -> None:
+        """Remember that a call of *unit* is under way."""
+        self.calling.setdefault(run.id, set()).add(unit)
+
+    def note_answer(self, run: Run, unit: str) -> None:
+        """Remember that it is not any more."""
+        units = self.calling.get(run.id, set())
+        units.discard(unit)
+        if not units:
+            self.calling.pop(run.id, None)
 
     def holds(self, run: Run) -> bool:
         """Whether this very run is held still, and not a later one of the same saga."""
@@ -46,25 +57,25 @@ class Hand:
         return [run for run in self.live.values() if run.id not in self.calling]
 
     def schedule(self, run: Run, *, pause: float | None) -> None:
-        """Note when *run* is due (None: it waits for an answer), and its renewals while it goes forward."""
+        """Note when *run* is due (None: it waits for answers only), and its renewals while it goes forward."""
         now = clock.monotonic()
         run.due = None if pause is None else now + pause
         if run.state.direction is Direction.UNDO:
             run.renewals.clear()
-        for step in _renewable(run):
+        for unit, step in renewable(run.saga, run.state):
             if step.renew_every is not None:
-                run.renewals.setdefault(step.name, now + step.renew_every.total_seconds())
+                run.renewals.setdefault(unit, now + step.renew_every.total_seconds())
         self._set_timer(run)
 
     def next_moment(self) -> float | None:
         """When something is due next."""
         return self._timers[0][0] if self._timers else None
 
-    def due(self) -> tuple[list[Run], list[tuple[Run, SagaStep]]]:
-        """The sagas whose pause is over, and the done steps whose renewal is due."""
+    def due(self) -> tuple[list[Run], list[tuple[Run, str, SagaStep]]]:
+        """The sagas whose pause is over, and the done units whose renewal is due."""
         now = clock.monotonic()
         runs: list[Run] = []
-        renewals: list[tuple[Run, SagaStep]] = []
+        renewals: list[tuple[Run, str, SagaStep]] = []
         while self._timers and self._timers[0][0] <= now:
             _, _, run = heapq.heappop(self._timers)
             if not self.holds(run):
@@ -72,10 +83,10 @@ class Hand:
             if run.due is not None and run.due <= now:
                 run.due = None
                 runs.append(run)
-            for step in _renewable(run):
-                if step.renew_every is not None and run.renewals.get(step.name, now) <= now:
-                    run.renewals[step.name] = now + step.renew_every.total_seconds()
-                    renewals.append((run, step))
+            for unit, step in renewable(run.saga, run.state):
+                if step.renew_every is not None and run.renewals.get(unit, now) <= now:
+                    run.renewals[unit] = now + step.renew_every.total_seconds()
+                    renewals.append((run, unit, step))
             self._set_timer(run)
         return runs, renewals
 
@@ -83,9 +94,3 @@ class Hand:
         moments = [*run.renewals.values(), *([run.due] if run.due is not None else [])]
         if moments:
             heapq.heappush(self._timers, (min(moments), next(self._order), run))
-
-
-def _renewable(run: Run) -> list[SagaStep]:
-    if run.state.direction is Direction.UNDO:
-        return []
-    return [step for step in run.saga.steps if step.renew_every is not None and step.name in run.state.done]

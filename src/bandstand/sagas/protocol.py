@@ -1,40 +1,60 @@
-"""What the saga engine is told and what it answers: states, events and commands, all of them plain values."""
+"""What the saga engine is told and what it answers: states, events and commands, all of them plain values.
 
-from dataclasses import dataclass
+They are msgspec structures rather than dataclasses: a state is stored as it stands, and is copied at every step.
+"""
+
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from bandstand.sagas.definition import Direction, SagaStep
+import msgspec
+
+from bandstand.sagas.steps import Direction, Leaf
+from bandstand.sagas.transitions import Phase
 
 __all__ = [
     "LIVE",
     "Answered",
+    "Asked",
     "Begun",
     "Call",
     "CancelRequested",
     "Command",
+    "Decide",
+    "Decided",
     "Due",
     "End",
     "EndingFailed",
     "Event",
+    "Hurried",
     "Log",
     "Outcome",
+    "Position",
+    "Ready",
+    "Resolved",
     "Result",
     "Resumed",
     "SagaStatus",
     "State",
-    "Wait",
+    "TurnedBack",
     "Withdrawn",
 ]
 
 
 class SagaStatus(StrEnum):
-    """Where a saga is. The last three are final; `compensation_failed` is parked: visible, and still retried slowly."""
+    """Where a saga is. The last three are final.
 
+    `pending` has not been admitted yet; `unknown` is finding out whether something happened; `compensation_failed` is
+    still retried slowly; `parked` waits for a release that knows its step.
+    """
+
+    PENDING = "pending"
     RUNNING = "running"
     WAITING = "waiting"
+    UNKNOWN = "unknown"
     COMPENSATING = "compensating"
     COMPENSATION_FAILED = "compensation_failed"
+    PARKED = "parked"
     COMPLETED = "completed"
     COMPENSATED = "compensated"
     CANCELLED = "cancelled"
@@ -45,78 +65,125 @@ class SagaStatus(StrEnum):
         return self not in LIVE
 
 
-LIVE = frozenset(
-    {SagaStatus.RUNNING, SagaStatus.WAITING, SagaStatus.COMPENSATING, SagaStatus.COMPENSATION_FAILED},
-)
+LIVE = frozenset(SagaStatus) - {SagaStatus.COMPLETED, SagaStatus.COMPENSATED, SagaStatus.CANCELLED}
 
 
 class Outcome(StrEnum):
-    """What the log says of an attempt. `failed`: surely nothing was sent; `unknown`: it may have happened."""
+    """What the log says. `failed`: surely nothing happened; `unknown`: it may have; the others speak for themselves."""
 
+    __hash__ = str.__hash__
     INTENT = "intent"
     OK = "ok"
     REFUSED = "refused"
     UNKNOWN = "unknown"
     FAILED = "failed"
+    ABSENT = "absent"
+    """A query found nothing under the key."""
+    BEGUN = "begun"
+    SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class State:
+class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step at hand. `since` is when it was begun; `next_at` when it is due, None while a call is under way.
+
+    `doubt`: an earlier attempt may have happened. `absent` counts the queries that found nothing.
+    """
+
+    unit: str
+    phase: Phase
+    since: datetime
+    attempt: int = 0
+    next_at: datetime | None = None
+    doubt: bool = False
+    absent: int = 0
+    error: str = ""
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything the engine knows of one saga.
 
-    `step`, `direction` and `attempt` name the call at hand; `since` is when that step was first intended. `next_at`
-    is set exactly while no call is under way. `done` are the steps that happened or may have happened and are not
-    undone. `ending` and `reason` are set once the saga has turned back.
+    `at` are the steps at hand, several within a group. `done` are the units that happened or may have happened and are
+    not undone, oldest first; of `buried` ones nobody knows. `items` are the keys that each loop goes over. `keyed_as`
+    says of renamed units how they were called when they were begun. `ending` and `reason` are set once the saga has
+    turned back; `forced` lets it turn back behind the pivot. `parent` names the step that waits for this saga.
     """
 
     status: SagaStatus
-    step: str
     direction: Direction = Direction.DO
-    attempt: int = 0
-    since: datetime
-    next_at: datetime | None = None
-    deadline: datetime | None = None
+    at: tuple[Position, ...] = ()
     done: tuple[str, ...] = ()
+    buried: tuple[str, ...] = ()
+    items: dict[str, tuple[str, ...]] = {}
+    keyed_as: dict[str, str] = {}
+    forward: bool = False
+    forced: bool = False
+    deadline: datetime | None = None
     ending: SagaStatus | None = None
     reason: str = ""
-    error: str = ""
     cancel_requested: bool = False
+    parent: str = ""
+
+    def begun_as(self, unit: str) -> str:
+        """What a unit was called when it was begun: its key, its replies and its child go by that."""
+        return self.keyed_as.get(unit, unit)
+
+    @property
+    def error(self) -> str:
+        """What the last attempt met."""
+        return next((position.error for position in self.at if position.error), "")
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next step at hand is due; None while all wait for answers."""
+        moments = [position.next_at for position in self.at if position.next_at is not None]
+        return min(moments, default=None)
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether a remote call is under way."""
+        return any(position.next_at is None for position in self.at)
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True):
     """The saga's row exists; nothing was intended yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """This worker took the saga over: a call that was under way has an unknown outcome."""
+class Resumed(msgspec.Struct, frozen=True):
+    """This worker took the saga over: whatever was under way has an unknown outcome."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """The moment `next_at` has come."""
+class Due(msgspec.Struct, frozen=True):
+    """The moment of some step at hand has come."""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
+class Hurried(msgspec.Struct, frozen=True):
+    """A person wants the next attempt of everything now."""
+
+
+class CancelRequested(msgspec.Struct, frozen=True):
     """Somebody wishes the saga undone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
+class TurnedBack(msgspec.Struct, frozen=True):
+    """A person has decided to undo the saga, wherever it is."""
+
+    reason: str
+
+
+class Withdrawn(msgspec.Struct, frozen=True):
     """A participant has taken back a step that was done: a renewal was refused."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The call at hand ended. `jitter`, in [0, 1), spreads the next attempt.
+class Answered(msgspec.Struct, frozen=True):
+    """A call ended, or what was asked for was heard. `jitter`, in [0, 1), spreads the next attempt.
 
     `doubtful` marks a refusal of a repetition that the client made by itself: an earlier copy may be on its way.
     """
 
+    unit: str
+    direction: Direction
     outcome: Outcome
     reason: str = ""
     error: str = ""
@@ -124,51 +191,88 @@ class Answered:
     doubtful: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class EndingFailed:
+class Asked(msgspec.Struct, frozen=True):
+    """What a step has to ask was asked, durably; its answer comes as `Answered`."""
+
+    unit: str
+    direction: Direction
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """What `Decide` wanted to know: False when the step is not needed, the keys of a loop, the moment of a timer."""
+
+    unit: str
+    value: Any
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """A person says how a step came out, or skips it. `outcome` is ok, refused or skipped."""
+
+    unit: str
+    outcome: Outcome
+    reason: str = ""
+
+
+class EndingFailed(msgspec.Struct, frozen=True):
     """The follow-up of the end raised: the end is tried again."""
 
     error: str
     jitter: float = 1.0
 
 
-Event = Begun | Resumed | Due | CancelRequested | Withdrawn | Answered | EndingFailed
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(msgspec.Struct, frozen=True):
     """Append this line to the saga's log, in the commit that precedes whatever follows."""
 
-    step: str
+    unit: str
     direction: Direction
     attempt: int
     outcome: Outcome
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Once the log is durable, call this step; its outcome comes back as `Answered`."""
+class Call(msgspec.Struct, frozen=True):
+    """Do, undo or ask. Remote calls wait until the log is durable; all others belong into its transaction.
 
-    step: SagaStep
+    `query`: ask the participant whether the step is there, instead of doing or undoing it outright.
+    """
+
+    unit: str
+    leaf: Leaf
     direction: Direction
     attempt: int
+    query: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing to do before this moment."""
+class Decide(msgspec.Struct, frozen=True):
+    """Read from the context what this node needs to know; answered by `Decided`."""
 
-    until: datetime
+    unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class Ready(msgspec.Struct, frozen=True):
+    """A child has done its last step: tell its parent."""
+
+
+class End(msgspec.Struct, frozen=True):
     """The saga has ended: every participant has confirmed its part."""
 
     status: SagaStatus
     reason: str
 
 
-Command = Log | Call | Wait | End
+Event = (
+    Begun
+    | Resumed
+    | Due
+    | Hurried
+    | CancelRequested
+    | TurnedBack
+    | Withdrawn
+    | Answered
+    | Asked
+    | Decided
+    | Resolved
+    | EndingFailed
+)
+Command = Log | Call | Decide | Ready | End
 Result = tuple[State, tuple[Command, ...]]

@@ -10,18 +10,20 @@ __all__ = ["Registry", "sagas"]
 
 
 class Registry:
-    """Sagas by name; listeners hear of those declared before and after they began to listen."""
+    """Sagas by name and version; listeners hear of those declared before and after they began to listen."""
 
     def __init__(self) -> None:
-        self._sagas: dict[str, Saga] = {}
+        self._sagas: dict[str, dict[int, Saga]] = {}
         self._listeners: list[Callable[[Saga], None]] = []
 
     def add(self, saga: "Saga") -> None:
-        """Declare *saga*. Raises ValueError when another class has taken its name."""
-        known = self._sagas.get(saga.name)
+        """Declare *saga*. Raises ValueError when another class has taken its name and version."""
+        versions = self._sagas.setdefault(saga.name, {})
+        known = versions.get(saga.version)
         if known is not None and _path(known) != _path(saga):
-            raise ValueError(f"two sagas are named {saga.name!r}: {_path(known)} and {_path(saga)}")
-        self._sagas[saga.name] = saga
+            named = f"two sagas are named {saga.name!r} and of version {saga.version}"
+            raise ValueError(f"{named}: {_path(known)} and {_path(saga)}")
+        versions[saga.version] = saga
         for listener in self._listeners:
             listener(saga)
 
@@ -31,16 +33,28 @@ class Registry:
         for saga in self:
             listener(saga)
 
-    def get(self, name: str) -> "Saga | None":
-        """The saga called *name*, or None when this process does not know it."""
-        return self._sagas.get(name)
+    def get(self, name: str, version: int | None = None) -> "Saga | None":
+        """The saga of this name and version, the newest without one; None when this process does not know it."""
+        versions = self._sagas.get(name, {})
+        return versions.get(max(versions, default=0) if version is None else version)
 
-    def names(self) -> list[str]:
-        """The names of all sagas this process can run."""
-        return list(self._sagas)
+    def heir(self, name: str, version: int) -> "Saga | None":
+        """The saga by which one of this version goes on here: its own version, or else the newest."""
+        return self.get(name, version) or self.get(name)
+
+    def is_newest(self, saga: "Saga") -> bool:
+        """Whether new sagas of its name begin as this one."""
+        return self.get(saga.name) is saga
+
+    def versions(self) -> dict[str, set[int]]:
+        """The versions that this process can go on with, by name: the declared ones, and those it upgrades from."""
+        return {
+            name: {*versions, *(older for saga in versions.values() for older in saga.upgrades)}
+            for name, versions in self._sagas.items()
+        }
 
     def __iter__(self) -> Iterator["Saga"]:
-        return iter(list(self._sagas.values()))
+        return iter([saga for versions in self._sagas.values() for saga in versions.values()])
 
 
 def _path(saga: "Saga") -> str:

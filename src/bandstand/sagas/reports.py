@@ -2,52 +2,59 @@
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
 
 from bandstand import context
 from bandstand.observability import metrics
-from bandstand.sagas.protocol import Log, Outcome, SagaStatus
+from bandstand.sagas.engine.patience import PARK_AFTER
+from bandstand.sagas.plan import base_of
+from bandstand.sagas.protocol import Outcome, SagaStatus
 from bandstand.sagas.runs import Run
+from bandstand.sagas.steps import Direction
+from bandstand.sagas.store import Line
 from bandstand.sagas.wave import Moved
 
-__all__ = ["report_loss", "report_move", "report_stuck"]
+__all__ = ["report_loss", "report_move"]
 
 log = logging.getLogger(__name__)
 _executions = metrics.counter("saga_executions_total", "Sagas that reached a status.", ("saga", "status"))
-_stuck = metrics.gauge(
-    "saga_stuck_seconds", "How long the worst undo of this worker has been tried.", across_processes="livemax"
+_failures = metrics.counter(
+    "saga_compensation_failures_total", "Attempts at an undo that did not succeed.", ("saga", "step")
 )
+_lost = metrics.counter("saga_leases_lost_total", "Sagas that another worker took over.", ("saga",))
 
 
 def _facts(run: Run) -> dict[str, object]:
-    return {"saga": run.saga.name, "saga_id": str(run.id), "business_key": run.business_key, "step": run.state.step}
+    at = run.state.at[0] if run.state.at else None
+    facts: dict[str, object] = {"saga": run.saga.name, "saga_id": str(run.id), "business_key": run.business_key}
+    return {**facts, "step": at.unit if at else "", "attempt": at.attempt if at else 0}
 
 
 def report_move(moved: Moved) -> None:
     """Say that a saga ended or was parked."""
     run, state = moved.run, moved.state
+    failed = _failed(moved.lines)
+    for line in failed:
+        _failures.labels(run.saga.name, base_of(line.log.unit)).inc()
     if moved.end is not None:
         _executions.labels(run.saga.name, state.status.value).inc()
         with context.bound(run.work()):
             log.info("saga.ended", extra={**_facts(run), "status": state.status.value, "reason": state.reason})
-    elif state.status is SagaStatus.COMPENSATION_FAILED and _has_failed(moved.lines):
-        _executions.labels(run.saga.name, state.status.value).inc()
+    elif state.status is SagaStatus.COMPENSATION_FAILED and failed:
+        if any(line.log.attempt == PARK_AFTER for line in failed):  # now, and not anew with each further attempt
+            _executions.labels(run.saga.name, state.status.value).inc()
         with context.bound(run.work()):
-            log.error("saga.parked", extra={**_facts(run), "attempt": state.attempt, "error": state.error})
+            log.error("saga.parked", extra={**_facts(run), "error": state.error})
 
 
-def _has_failed(lines: Iterable[Log]) -> bool:
-    return any(line.outcome not in (Outcome.INTENT, Outcome.OK) for line in lines)
+def _failed(lines: Iterable[Line]) -> list[Line]:
+    """The attempts at an undo that did not succeed."""
+    undone = [line for line in lines if line.log.direction is Direction.UNDO]
+    return [line for line in undone if line.log.outcome not in (Outcome.INTENT, Outcome.OK, Outcome.ABSENT)]
 
 
 def report_loss(run: Run | None) -> None:
     """Say that another worker took a saga over."""
     if run is not None:
+        _lost.labels(run.saga.name).inc()
         with context.bound(run.work()):
             log.warning("saga.lease_lost", extra={**_facts(run), "epoch": run.epoch})
-
-
-def report_stuck(runs: Iterable[Run], now: datetime) -> None:
-    """Measure the undo that has been tried for the longest time."""
-    ages = [(now - run.state.since).total_seconds() for run in runs if run.state.ending is not None]
-    _stuck.set(max(ages, default=0.0))

@@ -18,17 +18,18 @@ from django.db import Error
 from bandstand import clock
 from bandstand.config import section
 from bandstand.lifecycle import Loop
-from bandstand.sagas import engine, starting, store
-from bandstand.sagas.calls import call_remotely, point
+from bandstand.sagas import host, store
+from bandstand.sagas.admission import admit_all
+from bandstand.sagas.calls import Answer, call_remotely, point
 from bandstand.sagas.config import SagasConfig
-from bandstand.sagas.definition import Direction, SagaStep
+from bandstand.sagas.engine import patience
 from bandstand.sagas.hand import Hand
-from bandstand.sagas.models import SagaExecution
 from bandstand.sagas.pool import CallPool
-from bandstand.sagas.protocol import Answered, Begun, Call, CancelRequested, Due, Outcome, Resumed, Withdrawn
-from bandstand.sagas.registry import sagas
-from bandstand.sagas.reports import report_loss, report_move, report_stuck
-from bandstand.sagas.runs import Run, run_of
+from bandstand.sagas.protocol import Begun, Call, Due, Outcome, Resumed, Withdrawn
+from bandstand.sagas.reports import report_loss, report_move
+from bandstand.sagas.runs import Run
+from bandstand.sagas.steps import Direction, SagaStep
+from bandstand.sagas.versions import known, park_orphans, taken_up
 from bandstand.sagas.wave import Input, Moved, Tenure, persist
 
 __all__ = ["Pool", "Runner"]
@@ -50,29 +51,28 @@ class Pool(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Adopted:
     run: Run
-    call: Call | None
+    calls: list[Call]
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     run: Run
     epoch: int
-    answered: Answered
-    context: str
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
 class _Renewed:
     run: Run
-    answered: Answered
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
-class _Wished:
+class _Noticed:
     saga_id: UUID
 
 
-_Signal = _Adopted | _Answer | _Renewed | _Wished | None
+_Signal = _Adopted | _Answer | _Renewed | _Noticed | None
 
 
 class Runner(Loop):
@@ -100,13 +100,13 @@ class Runner(Loop):
         """Whether a saga may be born leased to this worker."""
         return not self._leaving and len(self._hand.live) + self._signals.qsize() < self._config.max_live
 
-    def adopt(self, run: Run, call: Call | None) -> None:
-        """Take over a saga whose birth is committed, and make its first call."""
-        self._signals.put(_Adopted(run, call))
+    def adopt(self, run: Run, calls: list[Call]) -> None:
+        """Take over a saga whose birth is committed, and make its first calls."""
+        self._signals.put(_Adopted(run, calls))
 
-    def notice_cancellation(self, saga_id: UUID) -> None:
-        """Look at a saga whose cancellation was wished."""
-        self._signals.put(_Wished(saga_id))
+    def notice(self, saga_id: UUID) -> None:
+        """Look at a saga to which something was said."""
+        self._signals.put(_Noticed(saga_id))
 
     def wake(self) -> None:
         """Interrupt the wait for signals."""
@@ -114,14 +114,14 @@ class Runner(Loop):
 
     def run(self, stop: threading.Event) -> None:
         """Serve until *stop* is set; then wait for the calls under way and let the sagas go."""
-        previous = starting.install_worker(self)
+        previous = host.install_worker(self)
         try:
             while not stop.is_set():
                 signals = _gather(self._signals, self._until_next())
                 with self.iteration():
                     self.turn(signals)
         finally:
-            starting.install_worker(previous)
+            host.install_worker(previous)
         self.leave()
 
     def leave(self) -> None:
@@ -144,8 +144,8 @@ class Runner(Loop):
         self._commit(inputs)
         if self._leaving:
             return
-        for run, step in renewals:
-            self._renew(run, step)
+        for run, unit, step in renewals:
+            self._renew(run, unit, step)
         try:
             self._keep()
         except Error:  # the database is away: leases outlast a short absence, and the rest resumes by itself
@@ -164,22 +164,28 @@ class Runner(Loop):
                 case _Adopted():
                     inputs += self._welcome(signal)
                 case _Answer() if hand.holds(signal.run) and signal.run.epoch == signal.epoch:
-                    hand.calling.discard(signal.run.id)
-                    inputs.append(Input(signal.run, signal.answered, signal.context))
-                case _Renewed() if hand.holds(signal.run) and signal.answered.outcome is Outcome.REFUSED:
-                    inputs.append(Input(signal.run, Withdrawn(signal.answered.reason)))
-                case _Wished() if signal.saga_id in hand.live:
-                    inputs.append(Input(hand.live[signal.saga_id], CancelRequested()))
+                    hand.note_answer(signal.run, signal.answer.answered.unit)
+                    inputs.append(Input(signal.run, signal.answer))
+                case _Renewed() if hand.holds(signal.run):
+                    answered = signal.answer.answered
+                    if answered.outcome is Outcome.REFUSED:
+                        inputs.append(Input(signal.run, Withdrawn(answered.reason)))
+                case _Noticed() if signal.saga_id in hand.live:
+                    inputs.append(Input(hand.live[signal.saga_id], None))
+                case _Noticed():
+                    self._look_at = clock.monotonic()
         return inputs
 
     def _welcome(self, signal: _Adopted) -> list[Input]:
-        """Hold a saga born leased to this worker: its intent is durable, so its call needs no further commit."""
+        """Hold a saga born leased to this worker: its intent is durable, so its calls need no further commit."""
         run = self._hand.take(signal.run)
-        if signal.call is None:
+        if not signal.calls:
             return [Input(run, Begun())]
-        if not self._leaving:
-            point(run, signal.call.step, signal.call.direction, "after_intent")
-            self._call(run, signal.call, engine.budget(run.saga, run.state, run.created_at).total_seconds())
+        for call in signal.calls if not self._leaving else []:
+            position = next(one for one in run.state.at if one.unit == call.unit)
+            point(run, call.unit, call.direction, "after_intent")
+            budget = patience.budget(run.state, position, call.leaf, run.created_at)
+            self._call(run, call, budget.total_seconds())
         return []
 
     # ---- the wave and what follows it
@@ -207,36 +213,38 @@ class Runner(Loop):
     def _settle(self, moved: Moved) -> None:
         run = moved.run
         run.state, run.context = moved.state, moved.context
-        for step, direction in moved.logged:
-            point(run, step, direction, "after_log")
+        for unit, direction in moved.logged:
+            point(run, unit, direction, "after_log")
         report_move(moved)
         if not moved.kept:
             self._hand.drop(run.id)
+            if moved.end is not None and run.limit_key is not None:
+                self._look_at = clock.monotonic()  # the next one may begin
             return
         self._hand.schedule(run, pause=moved.pause)
-        if moved.call is not None:
-            point(run, moved.call.step, moved.call.direction, "after_intent")
-            self._call(run, moved.call, moved.budget)
+        for call, budget in moved.calls:
+            point(run, call.unit, call.direction, "after_intent")
+            self._call(run, call, budget)
 
     # ---- calls
 
     def _call(self, run: Run, call: Call, budget: float) -> None:
-        epoch = run.epoch
-        self._hand.calling.add(run.id)
+        epoch, until = run.epoch, clock.monotonic() + budget
+        self._hand.note_call(run, call.unit)
 
         def work() -> None:
-            answered, context = call_remotely(run, call, budget)
-            self._signals.put(_Answer(run, epoch, answered, context))
+            # The time in which the call waited for a thread, or this process stood still, is its own.
+            self._signals.put(_Answer(run, epoch, call_remotely(run, call, until - clock.monotonic())))
 
         self._pool.submit(work)
 
-    def _renew(self, run: Run, step: SagaStep) -> None:
+    def _renew(self, run: Run, unit: str, step: SagaStep) -> None:
         """Repeat a done step with the same key; no log line, since nothing changes."""
-        repeat = Call(step, Direction.DO, 0)
+        repeat = Call(unit, step, Direction.DO, 0)
+        budget = (step.timeout or patience.SLOW_CAP).total_seconds()
 
         def work() -> None:
-            answered, _ = call_remotely(run, repeat, step.timeout.total_seconds())
-            self._signals.put(_Renewed(run, answered))
+            self._signals.put(_Renewed(run, call_remotely(run, repeat, budget)))
 
         self._pool.submit(work)
 
@@ -250,11 +258,17 @@ class Runner(Loop):
             self._beat_at = now + self.lease.total_seconds() / 3
             if live:
                 store.heartbeat(self.owner, live, lease=self.lease)
-                report_stuck(live.values(), clock.database_now())
-                wished = [live[one] for one in store.wished(live)]  # in another process
-                self._commit([Input(run, CancelRequested()) for run in wished if not run.state.cancel_requested])
+            park_orphans()
         if now >= self._look_at:
+            self._listen()
+            admit_all(most=self._config.max_live - len(self._hand.live))
             self._look(now)
+
+    def _listen(self) -> None:
+        """Hear what another process said to our sagas."""
+        live = self._hand.live
+        told = store.signalled(self.owner, known=known())
+        self._commit([Input(live[one], None) for one in told if one in live])
 
     def _look(self, now: float) -> None:
         """Take sagas over; look again soon while there are some, ever more rarely while there are none.
@@ -262,11 +276,12 @@ class Runner(Loop):
         Sagas of a failed wave are read anew and go one by one: if one of them is the cause, the others go on.
         """
         room = self._config.max_live - len(self._hand.live)
-        rows = store.claim(self.owner, types=sagas.names(), lease=self.lease, limit=room, again=self._suspects)
+        rows = store.claim(self.owner, known=known(), lease=self.lease, limit=room, again=self._suspects)
         longer = min(self._look_pause * 2, self._config.look_every.total_seconds())
         self._look_pause = _SHORTEST_LOOK if rows else longer
         self._look_at = now + self._look_pause
-        resumed = [Input(self._hand.take_over(run), Resumed()) for row in rows if (run := _known(row)) is not None]
+        runs = [run for row in rows if (run := taken_up(row, self.owner)) is not None]
+        resumed = [Input(self._hand.take_over(run), Resumed()) for run in runs]
         alone = [one for one in resumed if one.run.id in self._suspects]
         together = [one for one in resumed if one.run.id not in self._suspects]
         self._suspects.clear()
@@ -275,14 +290,9 @@ class Runner(Loop):
 
     def _release(self, runs: list[Run]) -> None:
         with suppress(Error):  # then the leases run out by themselves
-            store.release(self.owner, [run.id for run in runs])
+            store.release(self.owner, [run.id for run in runs], at_once=[run.id for run in runs if run.renewals])
         for run in runs:
             self._hand.drop(run.id)
-
-
-def _known(row: SagaExecution) -> Run | None:
-    saga = sagas.get(row.type)
-    return run_of(row, saga) if saga is not None else None
 
 
 def _gather(signals: "queue.SimpleQueue[_Signal]", timeout: float) -> list[_Signal]:

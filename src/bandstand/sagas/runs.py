@@ -4,13 +4,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from bandstand import context as work
-from bandstand.sagas.definition import Direction, Saga
+from bandstand.sagas.definition import Saga
 from bandstand.sagas.encoding import decode, encode
 from bandstand.sagas.models import SagaExecution
-from bandstand.sagas.protocol import SagaStatus, State
+from bandstand.sagas.plan import base_of
+from bandstand.sagas.protocol import State
+from bandstand.sagas.steps import Direction, SagaStep
 
-__all__ = ["Run", "execution_of", "run_of"]
+__all__ = ["Run", "execution_of", "read_state", "renewable", "run_of", "write_state"]
+
+_write = msgspec.json.Encoder().encode
+_read = msgspec.json.Decoder(State).decode
 
 
 @dataclass(kw_only=True, slots=True)
@@ -29,12 +36,16 @@ class Run:
     correlation_id: str
     traceparent: str
     created_at: datetime
+    priority: int = 0
+    limit_key: str | None = None
+    parent_id: UUID | None = None
+    parent_step: str = ""
     due: float | None = None
     renewals: dict[str, float] = field(default_factory=dict)
 
-    def key(self, step: str) -> str:
-        """The idempotency key of *step*: the same for every attempt and for its undo."""
-        return f"{self.id}:{step}"
+    def key(self, unit: str) -> str:
+        """The idempotency key of *unit*: the same for every attempt and for its undo, whatever it is called by now."""
+        return f"{self.id}:{self.state.begun_as(unit)}"
 
     def work(self, *, deadline: float | None = None) -> work.Context:
         """The context in which this saga's steps run."""
@@ -50,54 +61,66 @@ class Run:
         )
 
 
+def renewable(saga: Saga, state: State) -> list[tuple[str, SagaStep]]:
+    """The done units that are repeated while the saga goes forward, and their steps. Of a buried one nobody knows."""
+    if state.direction is Direction.UNDO or not saga.plan.renewed:
+        return []
+    steps = {step.name: step for step in saga.plan.renewed}
+    units = (unit for unit in state.done if unit not in state.buried)
+    return [(unit, steps[base_of(unit)]) for unit in units if base_of(unit) in steps]
+
+
+def write_state(state: State) -> str:
+    """A state as it is stored."""
+    return _write(state).decode()
+
+
+def read_state(text: str) -> State:
+    """A state as it was stored."""
+    return _read(text)
+
+
 def run_of(row: SagaExecution, saga: Saga) -> Run:
     """Take a row into memory."""
-    state = State(
-        status=SagaStatus(row.status),
-        step=row.step,
-        direction=Direction(row.direction),
-        attempt=row.attempt,
-        since=row.since,
-        next_at=row.next_at,
-        deadline=row.deadline,
-        done=tuple(row.done),
-        ending=SagaStatus(row.ending) if row.ending else None,
-        reason=row.reason,
-        error=row.error,
-        cancel_requested=row.cancel_requested,
-    )
     return Run(
         id=row.id,
         saga=saga,
         business_key=row.business_key,
         epoch=row.epoch,
-        state=state,
+        state=read_state(row.state),
         context=encode(row.context_data),
         correlation_id=row.correlation_id,
         traceparent=row.traceparent,
         created_at=row.created_at,
+        priority=row.priority,
+        limit_key=row.limit_key,
+        parent_id=row.parent_id,
+        parent_step=row.parent_step,
     )
 
 
 def execution_of(run: Run, state: State, context: str, now: datetime) -> SagaExecution:
     """The row as it is about to be written: what a saga's `ended` is shown."""
+    first = state.at[0] if state.at else None
     return SagaExecution(
         id=run.id,
         type=run.saga.name,
+        version=run.saga.version,
         business_key=run.business_key,
         status=state.status.value,
-        step=state.step,
+        step=first.unit if first else "",
         direction=state.direction.value,
-        attempt=state.attempt,
-        since=state.since,
-        done=list(state.done),
+        attempt=first.attempt if first else 0,
+        state=write_state(state),
         context_data=decode(context),
-        ending=state.ending.value if state.ending else "",
         reason=state.reason,
         error=state.error,
-        cancel_requested=state.cancel_requested,
         correlation_id=run.correlation_id,
         traceparent=run.traceparent,
+        parent_id=run.parent_id,
+        parent_step=run.parent_step,
+        priority=run.priority,
+        limit_key=run.limit_key,
         epoch=run.epoch,
         next_at=state.next_at,
         deadline=state.deadline,

@@ -12,18 +12,19 @@ from uuid import UUID
 
 import msgspec
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q
 
 from bandstand import clock
-from bandstand.sagas.models import CancelRequest, SagaExecution, SagaStepLog
+from bandstand.sagas.limits import Priority
+from bandstand.sagas.models import SagaExecution, SagaSignal, SagaStepLog
 from bandstand.sagas.protocol import Log, State
-from bandstand.sagas.runs import Run
+from bandstand.sagas.runs import Run, write_state
 
-__all__ = ["Fenced", "Line", "Move", "append", "claim", "heartbeat", "insert", "lock", "release", "save", "wished"]
+__all__ = ["Fenced", "Line", "Write", "append", "claim", "heartbeat", "insert", "lock", "release", "save", "signalled"]
 
 _SAGAS = SagaExecution._meta.db_table  # noqa: SLF001 - Django's documented way to the name
 _LOG = SagaStepLog._meta.db_table  # noqa: SLF001
-_CANCELS = CancelRequest._meta.db_table  # noqa: SLF001
+_SIGNALS = SagaSignal._meta.db_table  # noqa: SLF001
 
 
 class Fenced(RuntimeError):
@@ -31,12 +32,16 @@ class Fenced(RuntimeError):
 
 
 @dataclass(kw_only=True, slots=True)
-class Move:
-    """What a wave writes of one saga. Without an owner the saga is open to any worker from `lease_until` on."""
+class Write:
+    """What a wave writes of one saga; a `context` of None leaves it as it is.
+
+    With an owner a `lease_until` of None leaves the lease to the heartbeat. Without one the saga is open to any worker
+    from `lease_until` on, and has ended if that is None.
+    """
 
     run: Run
     state: State
-    context: str
+    context: str | None
     owner: UUID | None
     lease_until: datetime | None
 
@@ -47,6 +52,8 @@ class Line:
 
     run: Run
     log: Log
+    output: str = ""
+    worker: UUID | None = None
 
 
 # name -> PostgreSQL's type, in the order of the values below
@@ -55,16 +62,14 @@ _MOVED = {
     "step": "text",
     "direction": "text",
     "attempt": "int",
-    "since": "timestamptz",
-    "done": "jsonb",
+    "state": "text",
     "context_data": "jsonb",
-    "ending": "text",
     "reason": "text",
     "error": "text",
-    "cancel_requested": "boolean",
     "owner": "uuid",
     "lease_until": "timestamptz",
     "next_at": "timestamptz",
+    "deadline": "timestamptz",
     "updated_at": "timestamptz",
 }
 _FENCE = {"id": "uuid", "epoch": "bigint"}
@@ -72,10 +77,14 @@ _BORN = {
     **_MOVED,
     **_FENCE,
     "type": "text",
+    "version": "int",
     "business_key": "text",
     "correlation_id": "text",
     "traceparent": "text",
-    "deadline": "timestamptz",
+    "parent_id": "uuid",
+    "parent_step": "text",
+    "priority": "int",
+    "limit_key": "text",
     "created_at": "timestamptz",
 }
 _LOGGED = {
@@ -87,6 +96,14 @@ _LOGGED = {
     "key": "text",
     "at": "timestamptz",
     "error": "text",
+    "output": "text",
+    "worker": "uuid",
+}
+# A large context that no step has changed is not written again. Neither is a lease: it is indexed, and a row of which
+# no indexed column changes is updated in place, without a new entry in any index (a heap-only tuple).
+_ASSIGNED = {
+    "context_data": "COALESCE({new}, {old})",
+    "lease_until": "CASE WHEN {owner} IS NULL THEN {new} ELSE COALESCE({new}, {old}) END",
 }
 
 
@@ -108,39 +125,42 @@ class _Parameters:
         return None if value is None else self._adapt_time(value)
 
 
-def _moved(move: Move, now: datetime, db: _Parameters) -> tuple[Any, ...]:
-    state = move.state
+def _moved(write: Write, now: datetime, db: _Parameters) -> tuple[Any, ...]:
+    state = write.state
+    first = state.at[0] if state.at else None
     return (
         state.status.value,
-        state.step,
+        first.unit if first else "",
         state.direction.value,
-        state.attempt,
-        db.time(state.since),
-        msgspec.json.encode(state.done).decode(),
-        move.context,
-        state.ending.value if state.ending else "",
+        first.attempt if first else 0,
+        write_state(state),
+        write.context,
         state.reason,
         state.error,
-        state.cancel_requested,
-        db.uuid(move.owner),
-        db.time(move.lease_until),
+        db.uuid(write.owner),
+        db.time(write.lease_until),
         db.time(state.next_at),
+        db.time(state.deadline),
         db.time(now),
     )
 
 
-def insert(move: Move, now: datetime) -> bool:
+def insert(write: Write, now: datetime) -> bool:
     """Write a new saga; False when its type and business key have one already."""
-    run, db = move.run, _Parameters()
+    run, db = write.run, _Parameters()
     values = (
-        *_moved(move, now, db),
+        *_moved(write, now, db),
         db.uuid(run.id),
         run.epoch,
         run.saga.name,
+        run.saga.version,
         run.business_key,
         run.correlation_id,
         run.traceparent,
-        db.time(move.state.deadline),
+        db.uuid(run.parent_id),
+        run.parent_step,
+        run.priority,
+        run.limit_key,
         db.time(run.created_at),
     )
     with connection.cursor() as cursor:
@@ -150,7 +170,7 @@ def insert(move: Move, now: datetime) -> bool:
 
 
 def lock(ids: Iterable[UUID]) -> dict[UUID, tuple[int, bool]]:
-    """Lock these sagas until the end of the transaction: id -> (epoch, whether a cancellation is wished).
+    """Lock these sagas until the end of the transaction: id -> (epoch, whether something was said to it).
 
     On SQLite the transaction itself holds the only write lock there is.
     """
@@ -158,7 +178,8 @@ def lock(ids: Iterable[UUID]) -> dict[UUID, tuple[int, bool]]:
     keys = [db.uuid(one) for one in ids]
     marks = ", ".join(["%s"] * len(keys))
     sql = f"""
-        SELECT s.id, s.epoch, EXISTS (SELECT 1 FROM {_CANCELS} c WHERE c.saga_id = s.id)
+        SELECT s.id, s.epoch, EXISTS
+               (SELECT 1 FROM {_SIGNALS} g WHERE g.saga_id = s.id AND g.taken_at IS NULL AND NOT g.proposed)
           FROM {_SAGAS} s WHERE s.id IN ({marks}) AND s.lease_until IS NOT NULL ORDER BY s.id"""  # noqa: S608 - marks only
     if db.is_postgresql:
         sql += " FOR UPDATE OF s"
@@ -168,23 +189,35 @@ def lock(ids: Iterable[UUID]) -> dict[UUID, tuple[int, bool]]:
     return {_read_uuid(row[0]): (row[1], bool(row[2])) for row in rows}
 
 
-def save(moves: Sequence[Move], now: datetime) -> None:
+def save(writes: Sequence[Write], now: datetime) -> None:
     """Write these sagas, each under its epoch. Raises Fenced when one of them has another by now."""
-    if not moves:
+    if not writes:
         return
     db = _Parameters()
-    rows = [(*_moved(move, now, db), db.uuid(move.run.id), move.run.epoch) for move in moves]
     columns = {**_MOVED, **_FENCE}
+    rows = [
+        dict(zip(columns, (*_moved(write, now, db), db.uuid(write.run.id), write.run.epoch), strict=True))
+        for write in writes
+    ]
     with connection.cursor() as cursor:
         if db.is_postgresql:
-            assignments = ", ".join(f"{name} = v.{name}" for name in _MOVED)
-            fenced = f"FROM {_unnest(columns)} WHERE s.id = v.id AND s.epoch = v.epoch"
-            cursor.execute(f"UPDATE {_SAGAS} s SET {assignments} {fenced}", _arrays(rows))  # noqa: S608 - names only
+            sql = f"UPDATE {_SAGAS} s SET {_assignments('v.{name}', 's.')} FROM {_recordset(columns)}"  # noqa: S608 - names only
+            cursor.execute(f"{sql} WHERE s.id = v.id AND s.epoch = v.epoch", [_records(rows)])
         else:
-            assignments = ", ".join(f"{name} = %s" for name in _MOVED)
-            cursor.executemany(f"UPDATE {_SAGAS} SET {assignments} WHERE id = %s AND epoch = %s", rows)  # noqa: S608
-        if cursor.rowcount != len(moves):
-            raise Fenced(f"{len(moves) - cursor.rowcount} of {len(moves)} sagas have a new owner")
+            sql = f"UPDATE {_SAGAS} SET {_assignments('%({name})s', '')}"  # noqa: S608 - as above
+            cursor.executemany(f"{sql} WHERE id = %(id)s AND epoch = %(epoch)s", rows)
+        if cursor.rowcount != len(writes):
+            raise Fenced(f"{len(writes) - cursor.rowcount} of {len(writes)} sagas have a new owner")
+
+
+def _assignments(new: str, old: str) -> str:
+    values = {
+        name: _ASSIGNED.get(name, "{new}").format(
+            new=new.format(name=name), old=f"{old}{name}", owner=new.format(name="owner")
+        )
+        for name in _MOVED
+    }
+    return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 
 def append(lines: Sequence[Line], now: datetime) -> None:
@@ -194,39 +227,44 @@ def append(lines: Sequence[Line], now: datetime) -> None:
     db = _Parameters()
     at = db.time(now)
     rows = [
-        (
-            db.uuid(line.run.id),
-            line.log.step,
-            line.log.direction.value,
-            line.log.attempt,
-            line.log.outcome.value,
-            line.run.key(line.log.step),
-            at,
-            line.log.error,
-        )
+        {
+            "saga_id": db.uuid(line.run.id),
+            "step": line.log.unit,
+            "direction": line.log.direction.value,
+            "attempt": line.log.attempt,
+            "outcome": line.log.outcome.value,
+            "key": line.run.key(line.log.unit),
+            "at": at,
+            "error": line.log.error,
+            "output": line.output,
+            "worker": db.uuid(line.worker),
+        }
         for line in lines
     ]
     names = ", ".join(_LOGGED)
     into = f"INSERT INTO {_LOG} ({names})"  # names of columns only
     with connection.cursor() as cursor:
         if db.is_postgresql:
-            cursor.execute(f"{into} SELECT {names} FROM {_unnest(_LOGGED)}", _arrays(rows))  # noqa: S608 - as above
+            cursor.execute(f"{into} SELECT {names} FROM {_recordset(_LOGGED)}", [_records(rows)])  # noqa: S608 - as above
         else:
-            cursor.executemany(f"{into} VALUES ({', '.join(['%s'] * len(_LOGGED))})", rows)
+            cursor.executemany(f"{into} VALUES ({', '.join(f'%({name})s' for name in _LOGGED)})", rows)
 
 
-def claim(owner: UUID, *, types: list[str], lease: timedelta, limit: int, again: set[UUID]) -> list[SagaExecution]:
-    """Take over up to *limit* sagas whose lease ran out, longest first, and those of *again* that are ours still."""
+def claim(owner: UUID, *, known: Q, lease: timedelta, limit: int, again: set[UUID]) -> list[SagaExecution]:
+    """Take over up to *limit* of the *known* sagas whose lease ran out, and those of *again* that are ours still.
+
+    The more urgent ones first, and among those the ones that have waited longest.
+    """
     now = clock.database_now()
-    due = SagaExecution.objects.filter(lease_until__lte=now, type__in=types)
+    due = SagaExecution.objects.filter(known, priority__in=list(Priority), lease_until__lte=now)
     ours = SagaExecution.objects.filter(pk__in=again, owner=owner)
     if not again and (limit <= 0 or not due.exists()):
         return []
     with transaction.atomic():
         rows = list(ours.select_for_update()) if again else []
-        known = {row.pk for row in rows}
-        free = due.exclude(pk__in=known).order_by("lease_until").select_for_update(skip_locked=True)
-        rows += free[: max(0, limit - len(rows))]
+        free = due.exclude(pk__in={row.pk for row in rows}).order_by("lease_until").select_for_update(skip_locked=True)
+        for priority in sorted(Priority, reverse=True):
+            rows += free.filter(priority=priority)[: max(0, limit - len(rows))]
         mine = SagaExecution.objects.filter(pk__in=[row.pk for row in rows])
         mine.update(owner=owner, epoch=F("epoch") + 1, lease_until=now + lease)
     for row in rows:
@@ -240,20 +278,29 @@ def heartbeat(owner: UUID, ids: Iterable[UUID], *, lease: timedelta) -> int:
     return SagaExecution.objects.filter(pk__in=list(ids), owner=owner).update(lease_until=until)
 
 
-def release(owner: UUID, ids: Iterable[UUID]) -> None:
-    """Let any worker take these sagas, each from the moment its next attempt is due."""
+def release(owner: UUID, ids: Iterable[UUID], *, at_once: Iterable[UUID] = ()) -> None:
+    """Let any worker take these sagas, each from the moment its next attempt is due, or now: some need a keeper."""
     saga_ids = list(ids)
     if not saga_ids:
         return
     now = clock.database_now()
     held = SagaExecution.objects.filter(pk__in=saga_ids, owner=owner)
-    held.filter(next_at__gt=now).update(owner=None, lease_until=F("next_at"))
+    held.filter(next_at__gt=now).exclude(pk__in=list(at_once)).update(owner=None, lease_until=F("next_at"))
     held.filter(owner=owner).update(owner=None, lease_until=now)
 
 
-def wished(ids: Iterable[UUID]) -> list[UUID]:
-    """Which of these sagas somebody wishes cancelled."""
-    return list(CancelRequest.objects.filter(pk__in=list(ids)).values_list("saga_id", flat=True))
+def signalled(owner: UUID, *, known: Q) -> list[UUID]:
+    """Which sagas of *owner* were told something that no wave has taken in yet; those without an owner become due."""
+    new = SagaSignal.objects.filter(taken_at=None, kept=False, proposed=False).values("saga_id")
+    live = SagaExecution.objects.filter(pk__in=new, lease_until__isnull=False)
+    now = clock.database_now()
+    if not new.exists():
+        return []
+    # Nobody takes in any more what was said to a saga that has ended.
+    still = SagaExecution.objects.filter(pk=OuterRef("saga_id"), lease_until__isnull=False)
+    SagaSignal.objects.filter(~Exists(still), taken_at=None).update(taken_at=now)
+    live.filter(known, owner=None, lease_until__gt=now).update(lease_until=now)
+    return list(live.filter(owner=owner).values_list("pk", flat=True))
 
 
 def _insert_sql() -> str:
@@ -261,14 +308,16 @@ def _insert_sql() -> str:
     return f"INSERT INTO {_SAGAS} ({names}) VALUES ({marks}) ON CONFLICT (type, business_key) DO NOTHING"  # noqa: S608
 
 
-def _unnest(columns: dict[str, str]) -> str:
-    # An array of documents travels as text: PostgreSQL parses it once, on arrival.
-    arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-    return f"unnest({arrays}) AS v({', '.join(columns)})"
+def _recordset(columns: dict[str, str]) -> str:
+    """Rows that travel as one JSON document: a fraction of what an array per column costs to write and to read."""
+    return f"jsonb_to_recordset(%s::jsonb) AS v({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
 
 
-def _arrays(rows: list[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _records(rows: list[dict[str, Any]]) -> str:
+    for row in rows:
+        if row.get("context_data") is not None:
+            row["context_data"] = msgspec.Raw(row["context_data"])
+    return msgspec.json.encode(rows).decode()
 
 
 def _read_uuid(value: UUID | str) -> UUID:

@@ -1,20 +1,42 @@
 """One wave: all outcomes at hand, of all sagas, in one transaction, together with the intents that follow them."""
 
 import logging
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
 
 from bandstand import clock, context
-from bandstand.sagas import engine, store
-from bandstand.sagas.calls import answer_of, attempt, point
-from bandstand.sagas.definition import Direction, Saga, SagaStep
-from bandstand.sagas.models import CancelRequest
-from bandstand.sagas.protocol import Answered, Call, Command, End, EndingFailed, Event, Log, Outcome, State, Wait
-from bandstand.sagas.runs import Run, execution_of
+from bandstand.sagas import children, engine, store
+from bandstand.sagas.calls import Answer, answer_of, attempt_locally, digested, point
+from bandstand.sagas.deciding import decide
+from bandstand.sagas.definition import Saga
+from bandstand.sagas.engine import patience
+from bandstand.sagas.models import SagaSignal
+from bandstand.sagas.protocol import (
+    Answered,
+    Asked,
+    Call,
+    Command,
+    Decide,
+    Due,
+    End,
+    EndingFailed,
+    Event,
+    Log,
+    Outcome,
+    Ready,
+    Resumed,
+    SagaStatus,
+    State,
+)
+from bandstand.sagas.results import beginning_of
+from bandstand.sagas.runs import Run, execution_of, renewable
+from bandstand.sagas.steps import Direction, Mode
+from bandstand.sagas.taking import NotYet, take
 
 __all__ = ["Input", "Moved", "Tenure", "persist"]
 
@@ -23,11 +45,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What happened to a saga; `context` is what an answered call left behind."""
+    """What happened to a saga: an event, an answer with what it changes, or None - something was said to it."""
 
     run: Run
-    event: Event
-    context: str | None = None
+    happened: Event | Answer | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,19 +62,17 @@ class Tenure:
 
 @dataclass(kw_only=True, slots=True)
 class Moved:
-    """A saga as a wave leaves it: what to do once the commit is durable. `budget` and `pause` are in seconds."""
+    """A saga as a wave leaves it: the remote `calls` to make once the commit is durable, each with its budget."""
 
     run: Run
     state: State
     context: str
-    lines: list[Log] = field(default_factory=list)
-    logged: list[tuple[SagaStep, Direction]] = field(default_factory=list)
-    call: Call | None = None
-    until: datetime | None = None
-    budget: float = 0.0
-    pause: float | None = None
+    lines: list[store.Line] = field(default_factory=list)
+    logged: list[tuple[str, Direction]] = field(default_factory=list)
+    calls: list[tuple[Call, float]] = field(default_factory=list)
     end: End | None = None
     kept: bool = True
+    pause: float | None = None
 
 
 def persist(inputs: Iterable[Input], tenure: Tenure) -> tuple[list[Moved], set[UUID]]:
@@ -66,109 +85,201 @@ def persist(inputs: Iterable[Input], tenure: Tenure) -> tuple[list[Moved], set[U
     with transaction.atomic():
         now = clock.database_now()
         held = store.lock({one.run.id for one in work})
-        moves: dict[UUID, Moved] = {}
+        said = _said([saga_id for saga_id, (_, has_signals) in held.items() if has_signals])
+        moves: dict[UUID, _Moving] = {}
         lost: set[UUID] = set()
         for one in work:
-            epoch, is_wished = held.get(one.run.id, (0, False))
+            epoch, _ = held.get(one.run.id, (0, False))
             if epoch != one.run.epoch:
                 lost.add(one.run.id)
                 continue
-            moved = moves.setdefault(one.run.id, Moved(run=one.run, state=one.run.state, context=one.run.context))
-            if moved.end is None:
-                _advance(moved, one, now, is_wished=is_wished)
-        _write(list(moves.values()), tenure, now)
-    return list(moves.values()), lost
+            moving = moves.get(one.run.id)
+            if moving is None:
+                moving = moves[one.run.id] = _Moving(one.run, tenure.owner, now)
+                moving.open(one.happened, said.setdefault(one.run.id, []))
+            elif one.happened is not None:
+                moving.take_in(one.happened)
+        for saga_id, moving in moves.items():
+            moving.keep(said.get(saga_id, []))
+        done = [moving.finished() for moving in moves.values()]
+        _write(done, tenure, now)
+    return done, lost
+
+
+def _said(ids: list[UUID]) -> dict[UUID, list[SagaSignal]]:
+    said: dict[UUID, list[SagaSignal]] = {}
+    if ids:
+        for one in SagaSignal.objects.filter(saga_id__in=ids, taken_at=None, proposed=False).order_by("id"):
+            said.setdefault(one.saga_id, []).append(one)
+    return said
 
 
 def _write(moves: list[Moved], tenure: Tenure, now: datetime) -> None:
     store.save([_row(moved, tenure, now) for moved in moves], now)
-    store.append([store.Line(moved.run, line) for moved in moves for line in moved.lines], now)
-    settled = [moved.run.id for moved in moves if moved.end and moved.state.cancel_requested]
-    if settled:
-        CancelRequest.objects.filter(pk__in=settled).delete()
+    store.append([line for moved in moves for line in moved.lines], now)
 
 
-def _row(moved: Moved, tenure: Tenure, now: datetime) -> store.Move:
+def _row(moved: Moved, tenure: Tenure, now: datetime) -> store.Write:
     owner: UUID | None = tenure.owner
-    lease_until: datetime | None = now + tenure.lease
-    far = moved.until is not None and moved.until - now > tenure.lease and not _renews(moved)
+    lease_until: datetime | None = None  # the heartbeat's
+    state = moved.state
+    until = state.next_at
+    moved.pause = (until - now).total_seconds() if until else None
+    is_needed = state.is_calling or bool(renewable(moved.run.saga, state))
+    far = until is not None and until - now > tenure.lease and not is_needed
     if moved.end:
         owner, lease_until, moved.kept = None, None, False
+    elif state.status is SagaStatus.PENDING and moved.run.limit_key is not None:
+        owner, lease_until, moved.kept = None, now + patience.LONG, False
     elif tenure.leaving or far:
-        owner, lease_until, moved.kept = None, moved.until or now, False
-    return store.Move(run=moved.run, state=moved.state, context=moved.context, owner=owner, lease_until=lease_until)
+        owner, lease_until, moved.kept = None, now if is_needed or until is None else until, False
+    context_data = None if moved.context is moved.run.context else moved.context
+    return store.Write(run=moved.run, state=state, context=context_data, owner=owner, lease_until=lease_until)
 
 
-def _renews(moved: Moved) -> bool:
-    return moved.state.direction is Direction.DO and any(
-        step.renew_every and step.name in moved.state.done for step in moved.run.saga.steps
-    )
+class _Moving:
+    """One saga on its way through a wave, until it waits for something outside this transaction."""
 
+    def __init__(self, run: Run, worker: UUID, now: datetime) -> None:
+        self.moved = Moved(run=run, state=run.state, context=run.context)
+        self._worker, self._now = worker, now
+        self._pending: list[Call] = []
+        self._output = ""
+        self._unread: set[int] = set()
 
-def _advance(moved: Moved, one: Input, now: datetime, *, is_wished: bool) -> None:
-    """Take one saga through the engine until it waits for something outside this transaction."""
-    if is_wished and not moved.state.cancel_requested:
-        moved.state = replace(moved.state, cancel_requested=True)
-    if isinstance(one.event, Answered):
-        _note_answer(moved, one.event, one.context)
-    event: Event | None = one.event
-    while event is not None:
-        moved.state, commands = engine.step(moved.run.saga, moved.state, event, now)
-        if commands:  # none: the call under way stays the one to wait for
-            moved.call = moved.until = None
-        event = _obey(moved, commands, now)
-    if moved.call:
-        moved.budget = engine.budget(moved.run.saga, moved.state, now).total_seconds()
-    moved.pause = (moved.until - now).total_seconds() if moved.until else None
+    def open(self, happened: Event | Answer | None, signals: list[SagaSignal]) -> None:
+        """Take in the first event: a wish to turn back counts before what is due, but not before a takeover.
 
+        What a signal lets begin within this wave is not among what a new owner finds under way.
+        """
+        before = self.moved.state
+        if isinstance(happened, Resumed) and before.is_calling:
+            self.take_in(happened)
+            happened = None
+        self.listen(signals)
+        if isinstance(happened, Resumed) and before.at and self.moved.state is not before:
+            happened = Due()
+        if happened is not None:
+            self.take_in(happened)
 
-def _note_answer(moved: Moved, answer: Answered, text: str | None) -> None:
-    step = moved.run.saga.step(moved.state.step)
-    if step is not None:
-        moved.logged.append((step, moved.state.direction))
-    if text is not None and answer.outcome is Outcome.OK:
-        moved.context = text
+    def take_in(self, happened: Event | Answer) -> None:
+        """Take in what happened, and all that follows from it within the transaction."""
+        queue: deque[Event | Answer] = deque([happened])
+        while queue and self.moved.end is None:
+            following = queue.popleft()
+            if isinstance(following, Answer):
+                following = self._note_result(following)
+            self.moved.state, commands = engine.step(self.moved.run.saga, self.moved.state, following, self._now)
+            output = self._output
+            self._output = ""
+            for command in commands:
+                queue.extend(self._obey(command, output))
 
+    def listen(self, signals: list[SagaSignal]) -> None:
+        """Take in what was said, until nothing that is left fits."""
+        while signals and self.moved.end is None:
+            left = [one for one in signals if not self._heard(one)]
+            if len(left) == len(signals):
+                break
+            signals[:] = left
 
-def _obey(moved: Moved, commands: Iterable[Command], now: datetime) -> Event | None:
-    """Do what the engine says as far as it belongs into the transaction; returns what came of that, if anything."""
-    for command in commands:
+    def keep(self, signals: list[SagaSignal]) -> None:
+        """Take in what fits by now, and keep the rest for the steps that will wait for it."""
+        self.listen(signals)
+        if signals:
+            changes = {"kept": True} if self.moved.end is None else {"taken_at": self._now}
+            SagaSignal.objects.filter(pk__in=[one.pk for one in signals]).update(**changes)
+
+    def finished(self) -> Moved:
+        """The saga as it is to be written, with the calls that are still wanted."""
+        moved = self.moved
+        at_hand = {position.unit: position for position in moved.state.at if position.next_at is None}
+        for call in self._pending:
+            position = at_hand.get(call.unit)
+            if position is not None and position.attempt == call.attempt:
+                budget = patience.budget(moved.state, position, call.leaf, self._now)
+                moved.calls.append((call, budget.total_seconds()))
+        return moved
+
+    def _heard(self, signal: SagaSignal) -> bool:
+        moved = self.moved
+        if signal.pk in self._unread:
+            return False
+        try:
+            taken = take(moved.run, moved.state, moved.context, signal)
+        except NotYet:
+            return False
+        if isinstance(taken, Answer) and taken.answered.outcome is Outcome.FAILED:
+            self._unread.add(signal.pk)  # a fault of the saga's code: it stays until a later wave can read it
+            self.take_in(taken)
+            return False
+        SagaSignal.objects.filter(pk=signal.pk).update(taken_at=self._now)
+        if taken is not None:
+            self.take_in(taken)
+        return True
+
+    def _note_result(self, answer: Answer) -> Answered:
+        """Keep what a step at hand returned, for the context and for the log."""
+        moved = self.moved
+        moved.logged.append((answer.answered.unit, answer.answered.direction))
+        if not any(position.unit == answer.answered.unit for position in moved.state.at):
+            return answer.answered
+        digest = digested(moved.run, answer, moved.context)
+        if digest.result is not None:
+            moved.context, self._output = digest.result.context, digest.result.output
+        return digest.answered
+
+    def _obey(self, command: Command, output: str) -> Iterable[Event | Answer]:
+        """Do what the engine says as far as it belongs into the transaction; returns what came of that."""
+        moved = self.moved
         match command:
             case Log():
-                moved.lines.append(command)
+                kept = output if command.outcome is Outcome.OK else ""
+                if command.outcome is Outcome.BEGUN:
+                    kept = beginning_of(moved.run)
+                moved.lines.append(store.Line(moved.run, command, kept, self._worker))
+            case Decide():
+                yield decide(moved.run, command.unit, moved.context, self._now)
             case Call():
-                point(moved.run, command.step, command.direction, "before_intent")
-                if command.step.local:
-                    return _run_local(moved, command)
-                moved.call = command
-            case Wait():
-                moved.until = command.until
+                point(moved.run, command.unit, command.direction, "before_intent")
+                if command.leaf.mode is Mode.CALL:
+                    self._pending.append(command)
+                else:
+                    yield from self._run_local(command)
+            case Ready():
+                children.tell_parent(moved.run, moved.state, moved.context)
             case End():
-                return _follow_up(moved, command, now)
-    return None
+                yield from self._end(command)
 
+    def _run_local(self, call: Call) -> Iterable[Event | Answer]:
+        run = self.moved.run
+        point(run, call.unit, call.direction, "after_intent")
+        answer = attempt_locally(run, call, self.moved.context)
+        point(run, call.unit, call.direction, "after_call")
+        if call.leaf.mode is Mode.ASK and answer.answered.outcome is Outcome.OK:
+            self.moved.logged.append((call.unit, call.direction))
+            yield Asked(call.unit, call.direction)
+        else:
+            yield answer
 
-def _run_local(moved: Moved, call: Call) -> Answered:
-    run = moved.run
-    point(run, call.step, call.direction, "after_intent")
-    with context.bound(run.work()):
-        answer, text = attempt(run, call, moved.context)
-    point(run, call.step, call.direction, "after_call")
-    _note_answer(moved, answer, text)
-    return answer
-
-
-def _follow_up(moved: Moved, end: End, now: datetime) -> EndingFailed | None:
-    """Call the saga's `ended`, beside which the end is recorded."""
-    saga = moved.run.saga
-    if type(saga).ended is not Saga.ended:
+    def _end(self, end: End) -> Iterable[Event]:
+        """Call the saga's `ended`, beside which the end is recorded."""
+        moved, saga = self.moved, self.moved.run.saga
         with context.bound(moved.run.work()):
             try:
                 with transaction.atomic():
-                    saga.ended(execution_of(moved.run, moved.state, moved.context, now))
+                    if type(saga).ended is not Saga.ended:
+                        saga.ended(execution_of(moved.run, moved.state, moved.context, self._now))
+                    self._tell_relatives()
             except Exception as error:
                 log.exception("saga.end_failed", extra={"saga": saga.name, "saga_id": str(moved.run.id)})
                 answer = answer_of(error, local=True)
-                return EndingFailed(answer.error, answer.jitter)
-    moved.end = end
-    return None
+                yield EndingFailed(answer.error, answer.jitter)
+            else:
+                moved.end = end
+
+    def _tell_relatives(self) -> None:
+        moved = self.moved
+        children.tell_parent(moved.run, moved.state, moved.context)
+        if moved.run.saga.plan.has_children:  # also of one undone: where a person has skipped the undo of a child
+            children.release(moved.run.id)
