@@ -4,13 +4,28 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["FOLDER", "explore", "missing", "named_functions"]
+__all__ = ["FOLDER", "Exploration", "explore", "explore_all", "missing", "named_functions"]
 
 FOLDER = Path(__file__).parent
 _ERRORS = re.compile(r"errors: (\d+)")
+_STATES = re.compile(r"(\d+) states, stored")
+_UNREACHED = re.compile(r"\.pml:(\d+), state \d+, \"(.*)\"")
 _NAMED = re.compile(r"@ (bandstand[\w.]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """What Spin found: whether all assertions hold, in how many states, and the statements that were never executed.
+
+    Those are pairs of line and text. Of what the model includes, the line is that of the included file.
+    """
+
+    holds: bool
+    states: int
+    unreached: frozenset[tuple[int, str]]
 
 
 def missing() -> str | None:
@@ -24,14 +39,32 @@ def explore(model: str, defines: Iterable[str], folder: Path, *, deadline_second
 
     Raises subprocess.CalledProcessError when the model does not compile, AssertionError when the search was cut short.
     """
+    compact = ("-O1", "-DCOLLAPSE")
+    return explore_all(FOLDER / model, defines, folder, deadline_seconds=deadline_seconds, options=compact).holds
+
+
+def explore_all(
+    model: Path,
+    defines: Iterable[str],
+    folder: Path,
+    *,
+    deadline_seconds: float = 120,
+    options: tuple[str, ...] = ("-O0",),
+) -> Exploration:
+    """Explore as `explore` does and tell all that was found; *options* are the compiler's.
+
+    Where states are few, compiling takes longer than searching: hence no optimisation unless it is asked for.
+    """
     words = [f"-D{each}" for each in defines]
-    _run(["spin", "-a", *words, str(FOLDER / model)], folder, deadline_seconds)
-    _run(["gcc", "-O1", "-DSAFETY", "-DCOLLAPSE", "-w", "-o", "pan", "pan.c"], folder, deadline_seconds)
+    _run(["spin", "-a", *words, str(model)], folder, deadline_seconds)
+    _run(["gcc", *options, "-DSAFETY", "-w", "-o", "pan", "pan.c"], folder, deadline_seconds)
     report = _run(["./pan", "-m400000"], folder, deadline_seconds)
-    found = _ERRORS.search(report)
-    assert found is not None, report
+    errors, states = _ERRORS.search(report), _STATES.search(report)
+    assert errors is not None, report
+    assert states is not None, report
     assert "max search depth too small" not in report, report
-    return int(found.group(1)) == 0
+    unreached = frozenset((int(line), text) for line, text in _UNREACHED.findall(report))
+    return Exploration(int(errors.group(1)) == 0, int(states.group(1)), unreached)
 
 
 def named_functions(model: str) -> list[str]:
