@@ -10,8 +10,9 @@ import pytest
 if TYPE_CHECKING:  # the plugin is there in every session, also in those that need nothing of this
     from bandstand.testing.clock import HeldClock
     from bandstand.testing.facts import Facts
+    from bandstand.testing.sagas import SagaStage
 
-__all__ = ["database_in_a_file", "facts", "time", "trust_issuers"]
+__all__ = ["database_in_a_file", "facts", "saga_stage", "time", "trust_issuers"]
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +61,15 @@ def time() -> "Iterator[HeldClock]":
 
     with held_clock() as held:
         yield held
+
+
+@pytest.fixture
+def saga_stage(transactional_db: None) -> "Iterator[SagaStage]":  # noqa: ARG001 - it is set up
+    """The real saga worker, turned by hand while time stands still."""
+    from bandstand.testing import sagas  # noqa: PLC0415 - as above
+
+    with sagas.saga_stage() as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)
