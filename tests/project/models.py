@@ -4,7 +4,7 @@ from django.db import models
 
 from bandstand import clock
 
-__all__ = ["Part", "Product"]
+__all__ = ["Booking", "Part", "Product"]
 
 
 class Product(models.Model):
@@ -29,3 +29,10 @@ class Part(models.Model):
 
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="parts")
     number = models.IntegerField()
+
+
+class Booking(models.Model):
+    """Seats taken or given back (then negative) under a key; nothing here keeps a second line of the same key out."""
+
+    key = models.CharField(max_length=255)
+    seats = models.IntegerField()

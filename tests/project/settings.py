@@ -16,6 +16,8 @@ CONCERNS = (
     "bandstand.auth",
     "bandstand.events",
     "bandstand.sagas",
+    "bandstand.sagas.participant",
+    "bandstand.sagas.choreography",
     "bandstand.tasks",
     "bandstand.replicas",
 )

@@ -11,7 +11,7 @@ from django.db import connection
 from bandstand.errors import BusinessRuleViolated, ServiceConnectionError, ServiceHTTPError, ServiceTimeoutError
 from bandstand.sagas import Saga, SagaExecution, SagaStep, StepCall, StepKind
 
-__all__ = ["Checkout", "ManualPool", "Participants", "Shop", "open_shop"]
+__all__ = ["Checkout", "Participants", "Shop", "open_shop", "order_history", "write_history"]
 
 
 class Participants:
@@ -55,7 +55,7 @@ class Participants:
 
     def net(self, kind: str, saga_id: object = "") -> int:
         """Effects applied and not taken back, of one saga or of all."""
-        sql = "SELECT coalesce(sum(applied - undone), 0) FROM ledger WHERE kind = ? AND key LIKE ?"
+        sql = "SELECT coalesce(sum(applied - undone), 0) FROM ledger WHERE kind LIKE ? AND key LIKE ?"
         return int(self._db.execute(sql, (kind, f"{saga_id}%")).fetchone()[0])
 
     def applied(self, kind: str) -> int:
@@ -144,11 +144,12 @@ def _undo(kind: str, name: str) -> Callable[[StepCall], None]:
 def confirm(call: StepCall) -> dict[str, str]:
     """Confirm the order in the transaction of the saga's log."""
     _shop[0].call("confirm.do", lambda: None)
-    _note(str(call.context["order"]), "confirmed")
+    write_history(str(call.context["order"]), "confirmed")
     return {"confirmed_by": call.key}
 
 
-def _note(order: str, status: str) -> None:
+def write_history(order: str, status: str) -> None:
+    """Write down, in the open transaction, what became of an order."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE IF NOT EXISTS test_orders (id text, status text)")
         cursor.execute("INSERT INTO test_orders VALUES (%s, %s)", [order, status])
@@ -184,25 +185,4 @@ class Checkout(Saga):
     def ended(self, execution: SagaExecution) -> None:
         """Note how it ended."""
         _shop[0].call("ended", lambda: None)
-        _note(execution.business_key, f"{execution.status}:{execution.reason}")
-
-
-class ManualPool:
-    """Calls wait here until the test runs, delays or loses them."""
-
-    def __init__(self) -> None:
-        self.jobs: list[Callable[[], None]] = []
-
-    def submit(self, job: Callable[[], None]) -> None:
-        """Keep the call."""
-        self.jobs.append(job)
-
-    def run(self) -> bool:
-        """Make the oldest call that waits; False when there is none."""
-        if not self.jobs:
-            return False
-        self.jobs.pop(0)()
-        return True
-
-    def close(self) -> None:
-        """Nothing to close."""
+        write_history(execution.business_key, f"{execution.status}:{execution.reason}")

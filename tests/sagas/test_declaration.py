@@ -1,14 +1,28 @@
 """Declaring a saga: what starts it, what is refused, what cannot be undone."""
 
+from dataclasses import dataclass
+from datetime import timedelta
+
 import pytest
 from django.db import transaction
 
 from bandstand.events import Event, publish
 from bandstand.lifecycle.crashpoints import crash_point_names
-from bandstand.sagas import Saga, SagaExecution, SagaStep, StepKind
+from bandstand.sagas import (
+    ChildSaga,
+    Each,
+    Parallel,
+    Saga,
+    SagaCommand,
+    SagaExecution,
+    SagaStep,
+    StepCall,
+    StepKind,
+    WaitFor,
+)
 from bandstand.sagas.checks import check_saga
-from bandstand.sagas.definition import StepCall
 from bandstand.sagas.registry import Registry
+from bandstand.sagas.steps import Node
 
 
 def nothing(call: StepCall) -> None:
@@ -22,7 +36,25 @@ def step(name: str, **values) -> SagaStep:
 PIVOT, RETRIABLE = StepKind.PIVOT, StepKind.RETRIABLE
 
 
-def faults(*steps: SagaStep) -> list[str]:
+class Forward(Saga):
+    """Cannot be undone."""
+
+    steps = [step("only", kind=RETRIABLE)]
+
+
+class Answered(Event, name="project.answered.v1", subject="key"):
+    key: str
+
+
+def loop(name: str, *inside: Node) -> Each:
+    return Each(name, *inside, over=lambda _: ())
+
+
+def command(**values) -> SagaCommand:
+    return SagaCommand("ask", send=nothing, reply=Answered, reply_key=lambda event: event.key, **values)
+
+
+def faults(*steps: Node) -> list[str]:
     saga = type("Unnamed", (Saga,), {"steps": steps})()
     return [fault.id for fault in check_saga(saga)]
 
@@ -41,10 +73,29 @@ def test_a_sound_saga_has_no_faults():
         ([step("a", undo=nothing, kind=PIVOT), step("b", undo=nothing, kind=PIVOT)], ["bandstand.E303"]),
         ([step("a", kind=RETRIABLE), step("b", undo=nothing, kind=PIVOT)], ["bandstand.E304"]),
         ([step("a", undo=nothing, kind=PIVOT), step("b", undo=nothing)], ["bandstand.E304"]),
+        ([Parallel("p", step("a", undo=nothing), step("b", undo=nothing, kind=PIVOT))], ["bandstand.E306"]),
+        ([Parallel("p", step("a", undo=nothing), step("b", kind=RETRIABLE))], ["bandstand.E307"]),
+        ([loop("outer", loop("inner", step("a", undo=nothing)))], ["bandstand.E308"]),
+        ([step("capture payment", undo=nothing)], ["bandstand.E310"]),
+        ([ChildSaga("child", saga=Forward, begin=nothing)], ["bandstand.E311"]),
+        ([command(recall=nothing)], ["bandstand.E312"]),
+        ([command()], ["bandstand.E301"]),
+        ([loop("l", WaitFor("a", event=Answered, key=lambda event: event.key))], ["bandstand.E314"]),
+        ([step("a", undo=nothing, settle_after=timedelta(minutes=1))], ["bandstand.E313"]),
     ],
 )
 def test_a_saga_that_could_not_be_undone_or_ended_is_an_error(steps, expected):
     assert faults(*steps) == expected
+
+
+def test_a_context_that_would_not_come_back_the_same_is_an_error():
+    saga = type("Unnamed", (Saga,), {"steps": [step("a", undo=nothing)], "context": Basket})()
+    assert [fault.id for fault in check_saga(saga)] == ["bandstand.E309"]
+
+
+@dataclass(frozen=True)
+class Basket:
+    total: float
 
 
 def test_two_sagas_of_one_name_are_refused():
@@ -78,3 +129,19 @@ def test_publishing_its_event_starts_a_saga_in_the_same_transaction(stage):
     row = SagaExecution.objects.get()
     assert (row.status, row.context_data) == ("completed", {"basket": "b1"})
     assert "saga.declared_collect.only.do.after_log" in crash_point_names()
+
+
+def test_only_what_is_called_asked_or_done_has_crash_points():
+    """A mere wait passes none: nobody can order a crash there."""
+    from bandstand.sagas import Approval, Timer
+
+    class Waiting(Saga):
+        steps = [
+            Approval("silent"),
+            Approval("told", ask=lambda call: None),
+            Timer("rest", until=timedelta(minutes=1)),
+            SagaStep("act", do=lambda call: None, no_undo="reads only"),
+        ]
+
+    steps = {point.split(".")[-3] for point in Waiting().crash_points()}
+    assert steps == {"told", "act"}

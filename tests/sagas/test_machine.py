@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from bandstand.sagas import SagaExecution, SagaStepLog, request_cancel, starting
+from bandstand.sagas import SagaExecution, SagaStepLog, host, request_cancel, starting
 from bandstand.sagas.config import SagasConfig
 from bandstand.sagas.runner import Runner
 from bandstand.testing.clock import held_clock
-from tests.sagas.shop import Checkout, ManualPool, Participants, Shop, open_shop, order_history
+from bandstand.testing.sagas import CallsByHand
+from tests.sagas.shop import Checkout, Participants, Shop, open_shop, order_history
 
 _NUMBERS = count(1)
 """An order's name never comes twice: what the participants remember outlives an example."""
@@ -40,12 +41,12 @@ class Orders(RuleBasedStateMachine):
         self.clock = self.held.__enter__()
         self.shop = open_shop(Shop(Participants()))
         self.workers = [self._hired(), self._hired()]
-        starting.install_worker(self.workers[0][0])
+        host.install_worker(self.workers[0][0])
         self.orders: list[str] = []
         self.ended: dict[str, str] = {}
 
-    def _hired(self) -> tuple[Runner, ManualPool]:
-        pool = ManualPool()
+    def _hired(self) -> tuple[Runner, CallsByHand]:
+        pool = CallsByHand()
         return Runner(config=SagasConfig(), pool=pool), pool
 
     @precondition(lambda self: len(self.orders) < 3)
@@ -81,7 +82,7 @@ class Orders(RuleBasedStateMachine):
         """The process dies; what it had sent may still arrive."""
         self.shop.late += self.workers[who][1].jobs
         self.workers[who] = self._hired()
-        starting.install_worker(self.workers[0][0])
+        host.install_worker(self.workers[0][0])
 
     @rule(seconds=st.sampled_from([1, 4, 11, 35, 130]))
     def time_passes(self, seconds: int) -> None:
@@ -118,7 +119,7 @@ class Orders(RuleBasedStateMachine):
                 self._check(order)
         finally:
             self.held.__exit__(None, None, None)
-            starting.install_worker(None)
+            host.install_worker(None)
 
     def _check(self, order: str) -> None:
         row = SagaExecution.objects.get(business_key=order)

@@ -5,8 +5,12 @@ the product offers no way to do without them.
 """
 
 import pytest
+from msgspec.structs import replace
 
 from bandstand.sagas import SagaExecution, store
+from bandstand.sagas.runs import read_state, write_state
+from bandstand.sagas.steps import Direction
+from bandstand.sagas.transitions import Phase
 from tests.sagas.shop import Participants, order_history
 
 
@@ -80,5 +84,7 @@ def _same_epoch(row):
 
 
 def _no_intent(row):
-    if row.next_at is None and row.direction == "do":
-        row.attempt = 0
+    state = read_state(row.state)
+    if state.direction is Direction.DO and state.is_calling:
+        at = [replace(position, phase=Phase.PAUSING, attempt=0, next_at=row.updated_at) for position in state.at]
+        row.state = write_state(replace(state, at=tuple(at)))

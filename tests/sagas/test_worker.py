@@ -9,7 +9,8 @@ from django.db import OperationalError, connection, transaction
 from bandstand import clock, context
 from bandstand.lifecycle import start_loops
 from bandstand.observability import tracing
-from bandstand.sagas import SagaExecution, runner, starting
+from bandstand.sagas import SagaExecution, host, runner, starting
+from bandstand.sagas.runs import read_state
 from tests.sagas.shop import Checkout, Participants, Shop, open_shop
 
 
@@ -28,10 +29,10 @@ def shop(transactional_db):
 @pytest.fixture
 def worker(shop):
     worker = start_loops(["sagas"])
-    eventually(starting.worker)
+    eventually(host.worker)
     yield worker
     worker.drain(timedelta(seconds=20))
-    assert starting.worker() is None
+    assert host.worker() is None
 
 
 def open_sagas():
@@ -80,7 +81,7 @@ def test_draining_waits_for_the_call_under_way_and_leaves_no_lease(worker, shop)
     threading.Timer(0.1, go_on.set).start()
     worker.drain(timedelta(seconds=10))
     row = SagaExecution.objects.get()
-    assert (row.owner, row.step, row.done) == (None, "capture", ["validate", "reserve"])
+    assert (row.owner, row.step, read_state(row.state).done) == (None, "capture", ("validate", "reserve"))
 
 
 def test_steps_run_in_the_context_and_the_trace_of_what_started_them(worker):

@@ -1,0 +1,1 @@
+"""Participants of sagas: the helper, the suite, the fake."""

@@ -1,0 +1,59 @@
+"""The example of docs/reference/participants.md, module by module as it stands there."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from bandstand.testing.participants import ParticipantSuite
+from tests.project.models import Booking
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "participants.md"
+MODULE = re.compile(r"```python\n# ([\w/]+)\.py\n(.*?)```", re.DOTALL)
+
+
+def documented() -> dict[str, ModuleType]:
+    """The modules of the page, run in its order; only the table is not on it."""
+    models = ModuleType("halls.models")
+    models.Booking = Booking  # type: ignore[attr-defined]
+    found = {"halls": ModuleType("halls"), "halls.models": models}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in found.items():
+            patch.setitem(sys.modules, name, module)
+        for path, text in MODULE.findall(PAGE.read_text(encoding="utf-8")):
+            name = path.replace("/", ".")
+            found[name] = ModuleType(name)
+            patch.setitem(sys.modules, name, found[name])
+            exec(compile(text, f"{PAGE.name}:{name}", "exec"), vars(found[name]))
+    return found
+
+
+HALLS = documented()
+
+
+@pytest.fixture(autouse=True)
+def _served(settings: Any) -> None:
+    settings.ROOT_URLCONF = HALLS["halls.urls"]
+
+
+# Collected here: the suite, as the page derives it.
+TestBooking = HALLS["halls.tests.test_booking"].TestBooking
+test_a_lost_reply_is_asked_for_again = HALLS["tours.tests.test_tour"].test_a_lost_reply_is_asked_for_again
+
+
+def test_the_page_derives_the_suite() -> None:
+    assert issubclass(TestBooking, ParticipantSuite)
+
+
+@pytest.mark.django_db
+def test_the_functions_behind_the_routes(key: str) -> None:
+    consumers: Any = HALLS["halls.consumers"]
+    wanted = HALLS["halls.api"].Book(seats=2)
+    assert consumers.on_wanted(key, wanted) == consumers.on_wanted(key, wanted)
+    assert consumers.is_booked(key)
+    assert [consumers.on_unwanted(key) for _ in range(2)] == [True, False]
+    assert not consumers.is_booked(key)
+    assert not Booking.objects.filter(key=key).exists()
