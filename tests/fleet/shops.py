@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -23,12 +23,16 @@ def product_id(number: int) -> str:
 
 
 class Shop(Fleet):
-    """The fleet of the repository's manifest on a folder of its own."""
+    """The fleet of the repository's manifest on a folder of its own; *bus* is the one server of the profile for it."""
 
-    def __init__(self, folder: Path, *, profile: str = "") -> None:
+    def __init__(self, folder: Path, *, profile: str = "", bus: str = "", replicas: Mapping[str, int] | None = None):
         super().__init__(folder, "")
         self._profile = profile
         text = (ROOT / "fleet.toml").read_text().replace('folder = "', f'folder = "{ROOT}/')
+        if bus:
+            text = text.replace('["rabbitmq", "valkey"]', f'["{bus}"]')
+        for service, count in (replicas or {}).items():
+            text = text.replace(f"[services.{service}]\n", f"[services.{service}]\nreplicas = {count}\n")
         self.manifest = folder / "fleet.toml"
         self.manifest.write_text(text)
 
@@ -47,9 +51,10 @@ class Shop(Fleet):
         # A process that is told to die may do so while it starts: the fleet keeps the old one, and is asked again.
         until(lambda: self.run("reload").returncode == 0, seconds=30, what="reload")
 
-    def audit(self, *, wait: int = 60) -> None:
-        """Every invariant holds once nothing is under way."""
-        done = self.run("audit", "--wait", str(wait), "--contracts", str(ROOT / "contracts"))
+    def audit(self, *, wait: int = 60, journal: Path | None = None) -> None:
+        """Every invariant holds once nothing is under way, also against what a client wrote down."""
+        heard = ["--journal", str(journal)] if journal else []
+        done = self.run("audit", "--wait", str(wait), "--contracts", str(ROOT / "contracts"), *heard)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def customer(self) -> "Customer":
@@ -106,8 +111,8 @@ class Customer:
         body = {"items": [{"product_id": product_id(product), "quantity": quantity}], "payment_method": method}
         return self.insist("POST", "/orders/", body, key=f"test-{uuid7()}")
 
-    def end_of(self, order_id: str, *, seconds: float = 60) -> dict[str, Any]:
-        """The order once its status is final."""
+    def end_of(self, order_id: str, *, seconds: float = 60, pause: float = 0.02) -> dict[str, Any]:
+        """The order once its status is final; asked for after each *pause*, in seconds."""
         end = monotonic() + seconds
         while monotonic() < end:
             status, order = self.insist("GET", f"/orders/{order_id}/")
@@ -115,7 +120,7 @@ class Customer:
             if order["status"] in FINAL:
                 found: dict[str, Any] = order
                 return found
-            sleep(0.02)
+            sleep(pause)
         raise AssertionError(f"{order_id} is still {order['status']} after {seconds} s")
 
     def available(self, product: int) -> int:

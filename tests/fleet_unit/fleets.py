@@ -29,14 +29,14 @@ routes = ["/api/v1/orders/", "GET /api/v1/users/{{id}}/orders/"]
 """
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "") -> Any:
-    """The first true value of *condition*; fails after *seconds*."""
+def until(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "", pause: float = 0.02) -> Any:
+    """The first true value of *condition*, asked for after each *pause*; fails after *seconds*."""
     end = monotonic() + seconds
     while monotonic() < end:
         found = condition()
         if found:
             return found
-        sleep(0.02)
+        sleep(pause)
     raise AssertionError(f"{what or 'it'} did not come true within {seconds} s")
 
 

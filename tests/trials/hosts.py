@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-import pytest
 from django.db import connections
 
 from bandstand.events.backends import Bus, BusUnavailable, Published, Subscription, Waiter
@@ -184,7 +183,5 @@ def watched_crash_points() -> Iterator[None]:
         if host is not None:
             host.stand(name)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crashpoints, "_plan", object())
-        patch.setattr(crashpoints, "_pass", passed)
+    with crashpoints.watched_crash_points(passed):
         yield

@@ -1,0 +1,1 @@
+"""Bugs planted in the sagas, and which of the checks catch them."""
