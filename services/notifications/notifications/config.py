@@ -12,6 +12,7 @@ class NotificationsConfig:
     """Read from `NOTIFICATIONS_…`; the mail server is read from `EMAIL_…` by `bandstand.service.mail`."""
 
     lease: timedelta = setting(timedelta(seconds=60), text="how long a sender may hold a mail before another retries")
+    order_within: timedelta = setting(timedelta(minutes=3), text="when an order that has not ended is missed")
 
 
 @cache

@@ -3,6 +3,6 @@
 from bandstand.service.mail import mail_settings
 from bandstand.service.settings import service_settings
 
-globals().update(
-    service_settings(name="notifications", apps=["bandstand.replicas", "notifications"], **mail_settings())
-)
+_CONCERNS = ["bandstand.sagas.choreography", "bandstand.replicas"]
+
+globals().update(service_settings(name="notifications", apps=[*_CONCERNS, "notifications"], **mail_settings()))

@@ -32,7 +32,7 @@ def deliver(time: HeldClock) -> Deliver:
     def hand_over(kind: str, *, event_id: UUID | None = None, sequence: int = 1, **data: Any) -> UUID:
         time.advance(0.001)
         subject = data.get("order_id") or data["user_id"]
-        return events.deliver(kind, data, subject=subject, sequence=sequence, event_id=event_id)
+        return events.deliver(kind, data, subject=subject, sequence=sequence, event_id=event_id, group="notifications")
 
     return hand_over
 

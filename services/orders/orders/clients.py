@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
 from uuid import UUID
 
 from bandstand.client import Reply, ServiceClient
@@ -12,14 +11,14 @@ from bandstand.replicas import backfills
 from orders.config import orders_config
 from orders.models import CatalogueProduct
 
-T = TypeVar("T")
-
 _users = ServiceClient("users")
 _products = ServiceClient("products", anonymous=True)
 _inventory = ServiceClient("inventory")
 _payments = ServiceClient("payments")
 
 _QUICK = timedelta(seconds=5)
+_OPEN = (503, 504)
+"""What payments answers while it does not know the outcome itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +72,21 @@ class ReservationLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Why payments has no outcome to tell."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaymentState:
-    """What payments says of a key; what else it answers (while it is busy) leaves the fields empty."""
+    """What payments says of a key; while the outcome is open, `error` says why and the other fields are empty."""
 
     key: str = ""
     state: str = ""
     amount: int = 0
     currency: str = ""
+    error: Fault = Fault()
 
 
 def user(user_id: str) -> UserState:
@@ -140,26 +147,25 @@ def capture(key: str, *, order_id: str, user_id: str, money: Price, payment_meth
         "payment_method": payment_method,
     }
     patience = orders_config().payment_timeout
-    taken = _asked_once(
-        _payments.put(f"/internal/v1/payments/{key}/", body=body, into=PaymentState, answers=(503,), timeout=patience)
-    )
+    path = f"/internal/v1/payments/{key}/"
+    taken = _asked_once(_payments.put(path, body=body, into=PaymentState, answers=_OPEN, timeout=patience))
     if taken != PaymentState(key=key, state="captured", amount=money.amount, currency=money.currency):
         raise ExternalServiceError("Payments confirmed something else.", service_name=_payments.target)
 
 
 def cancel_payment(key: str) -> None:
     """Cancel or refund what *key* captured; a capture that arrives later is refused. Idempotent."""
-    patience = orders_config().payment_timeout
-    _asked_once(_payments.delete(f"/internal/v1/payments/{key}/", answers=(503,), timeout=patience))
+    path, patience = f"/internal/v1/payments/{key}/", orders_config().payment_timeout
+    _asked_once(_payments.delete(path, into=PaymentState, answers=_OPEN, timeout=patience))
 
 
-def _asked_once(reply: Reply[T]) -> T:
+def _asked_once(reply: Reply[PaymentState]) -> PaymentState:
     """The answer's body. Payments that is busy or slow is given up on early: the saga asks again with the same key.
 
-    A thread that waits here is missing for other orders.
+    A thread that waits here is missing for other orders. Raises ServiceUnavailable with the reason that payments gives.
     """
-    if reply.status == 503:
-        raise ServiceUnavailable(service_name=_payments.target)
+    if reply.status in _OPEN:
+        raise ServiceUnavailable(f"Payments has no outcome: {reply.data.error.message}", service_name=_payments.target)
     return reply.data
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 from services.orders.tests.neighbours import DROPPED, Answer, Asked, Neighbours, error
 from services.orders.tests.placing import ANN, NewProduct, cancel, placed
 
-from bandstand.sagas import SagaExecution, SagaStepLog, starting
+from bandstand.sagas import SagaExecution, SagaStepLog, host
 from bandstand.sagas.config import SagasConfig
 from bandstand.sagas.runner import Runner
 from bandstand.testing.clock import HeldClock, held_clock
@@ -40,7 +40,7 @@ class Stage:
     def __init__(self, held: HeldClock, neighbours: Neighbours) -> None:
         self.clock, self.neighbours, self.calls = held, neighbours, Calls()
         self.worker = Runner(config=SagasConfig(), pool=self.calls)
-        starting.install_worker(self.worker)
+        host.install_worker(self.worker)
         self.ann = Client(headers=user_headers(user_id=ANN))
 
     def drive(self, *, calls: int = 1000) -> None:
@@ -79,7 +79,7 @@ def stage(neighbours: Neighbours) -> Iterator[Stage]:
         try:
             yield Stage(held, neighbours)
         finally:
-            starting.install_worker(None)
+            host.install_worker(None)
 
 
 @pytest.fixture
@@ -167,6 +167,15 @@ def test_an_unclear_payment_is_asked_for_again_with_its_key(
     assert stage.ended(order["id"]) == ("confirmed", "")
     assert len({one.key for one in stage.neighbours.of("PUT payment")}) == 1
     assert not stage.neighbours.of("DELETE payment")
+
+
+@pytest.mark.parametrize("status", [503, 504])
+def test_the_saga_says_why_its_payment_is_open_in_the_words_of_payments(
+    stage: Stage, order: dict[str, Any], status: int
+) -> None:
+    stage.neighbours.say("PUT payment", error(status, "SERVICE_UNAVAILABLE"))
+    stage.later(3)
+    assert SagaExecution.objects.get().error == "ServiceUnavailable: Payments has no outcome: No."
 
 
 def test_a_payment_that_stays_unclear_is_cancelled_at_the_deadline_and_not_before(

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import Client
 
+from payments import clients
 from payments.config import payments_config
 
 __all__ = [
@@ -34,10 +35,15 @@ def configured(**variables: str) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in variables.items():
                 patch.setenv(name, value)
-            payments_config.cache_clear()
+            _forget()
             yield
     finally:
-        payments_config.cache_clear()
+        _forget()
+
+
+def _forget() -> None:
+    payments_config.cache_clear()
+    clients._places.cache_clear()
 
 
 def path(key: str) -> str:

@@ -1,14 +1,21 @@
 """What the provider did not say clearly is no outcome: nothing final is noted, and the repeat finds out."""
 
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
 import pytest
 from django.test import Client
 from services.payments.tests.asking import cancel, capture, configured, path, put, wanted
 from tests.chaos.provider_client import Caller, until
 
+from bandstand.errors import DeadlineExceeded, ServiceUnavailable
 from bandstand.testing.facts import Facts
+from payments import clients
 from payments.models import Payment
 
 pytestmark = pytest.mark.django_db
+
+SILENT = "The payment provider did not answer in time."
 
 
 def state_of(key: str) -> str:
@@ -29,8 +36,9 @@ def test_a_provider_that_is_down_leaves_the_payment_open(
 
 def test_a_provider_that_nobody_reaches_leaves_the_payment_open(orders: Client, key: str) -> None:
     with configured(PAYMENT_PROVIDER_URL="http://127.0.0.1:9"):
-        assert capture(orders, key).status_code == 503
-        assert cancel(orders, key).status_code == 503
+        for answer in (capture(orders, key), cancel(orders, key)):
+            assert answer.status_code == 503
+            assert answer.json()["error"]["message"] == "The payment provider does not answer."
     assert Payment.objects.get(key=key).cancel_requested
     assert state_of(key) == "pending"
 
@@ -51,7 +59,8 @@ def test_a_slow_provider_is_left_after_the_caller_has_gone_and_answers_the_repea
     orders: Client, provider: Caller, key: str
 ) -> None:
     body = wanted("tok_slow")
-    assert put(orders, key, body, patience_ms=100).status_code == 504
+    answer = put(orders, key, body, patience_ms=100)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (504, SILENT)
     assert state_of(key) == "pending"
     until(lambda: put(orders, key, body).status_code == 201)
 
@@ -63,6 +72,22 @@ def test_a_busy_provider_is_not_waited_for(orders: Client, provider: Caller, key
     assert put(orders, key, body).status_code == 503
     until(lambda: put(orders, key, body).status_code == 201)
     assert provider.show(key).data["captured"] == 1999
+
+
+def test_a_provider_that_hangs_does_not_hold_every_thread(provider: Caller, key: str) -> None:
+    """Whoever finds no place hears so at once, and the threads that are left answer probes and cancellations."""
+
+    def charge(name: str, method: str) -> str:
+        money = {"amount": 1999, "currency": "EUR", "payment_method": method, "reference": uuid4()}
+        return clients.charge(f"{key}:{name}", **money).state
+
+    with configured(PAYMENT_PROVIDER_CALLS="1", PAYMENT_PROVIDER_TIMEOUT_SECONDS="2"), ThreadPoolExecutor() as pool:
+        hanging = pool.submit(charge, "hangs", "tok_late")
+        until(lambda: provider.request("GET", f"/v1/charges/{key}:hangs").status == 200)
+        with pytest.raises(ServiceUnavailable, match="Too many payments wait"):
+            charge("other", "tok_ok")
+        assert isinstance(hanging.exception(), DeadlineExceeded)
+        assert charge("other", "tok_ok") == "captured"
 
 
 def test_a_late_charge_that_was_cancelled_is_never_executed(orders: Client, provider: Caller, key: str) -> None:

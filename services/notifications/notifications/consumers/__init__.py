@@ -1,9 +1,9 @@
-"""What notifications writes of the events of others, and the loop that sends it."""
+"""What notifications writes of the events of others, the loop that sends it, and what it misses."""
 
 from bandstand.lifecycle import register_loop
-from notifications.consumers import facts
+from notifications.consumers import facts, journey
 from notifications.consumers.mailer import MailerLoop
 
-__all__ = ["MailerLoop", "facts"]
+__all__ = ["MailerLoop", "facts", "journey"]
 
 register_loop("mailer", MailerLoop)
