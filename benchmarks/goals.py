@@ -1,4 +1,4 @@
-"""What the last results of the benchmarks of events say about their goals: `python -m benchmarks.goals`.
+"""What the last results of the benchmarks of events and sagas say about their goals: `python -m benchmarks.goals`.
 
 Prints the lines for the table of README.md; the sentence about what was missed, and why, is for a person to write.
 """
@@ -72,9 +72,42 @@ def growth() -> Line:
     return goal, "growth", f"{reader:.1f}×; {writer:.0f}×", reader <= 1.5
 
 
+def sagas() -> Line:
+    found = result("sagas")
+    compared, at_64 = (
+        found["compared"],
+        found["sides"]["bandstand, postgresql"]["transactions_per_saga at 64"]["median"],
+    )
+    dbos = [median(compared, f"times dbos at {level}") for level in (1, 8, 64)]
+    articles = median(compared, "times the articles at 1")
+    chain, restate = median(compared, "times celery at 8"), median(compared, "times restate at 8")
+    goal = (
+        "P16 sagas of 5 steps ≥ 3× DBOS at 1, ≥ 7× at 8, ≥ 20× at 64; ≤ 1.5 transactions a saga at 64;"
+        " ≥ 1× the articles' at 1; ≥ 4× a Celery chain, ≥ 3× Restate at 8"
+    )
+    measured = (
+        f"{dbos[0]:.1f}×, {dbos[1]:.1f}×, {dbos[2]:.1f}×; {at_64:.1f}; {articles:.1f}×; {chain:.1f}×, {restate:.1f}×"
+    )
+    is_faster = all(times >= wanted for times, wanted in zip(dbos, (3, 7, 20), strict=True))
+    return goal, "sagas", measured, is_faster and at_64 <= 1.5 and articles >= 1 and chain >= 4 and restate >= 3
+
+
+def saga_growth() -> Line:
+    found = result("saga_growth")
+    shares = [median(found, "compared", f"full over empty at {level}") for level in (1, 8)]
+    index = median(found, "variants", "finished 1_000_000", "live_index_bytes")
+    claim = median(found, "variants", "claim with 100_000 dead rows", "held_over_clean")
+    goal = (
+        "P17 sagas beside a million that have ended ≥ 95 % of the speed of an empty table; index of live rows < 1 MB;"
+        " a claim with 100,000 dead rows pinned ≤ 1.5× clean"
+    )
+    measured = f"{shares[0]:.0%} at 1, {shares[1]:.0%} at 8; {index / 1e6:.1f} MB; {claim:.1f}×"
+    return goal, "saga_growth", measured, min(shares) >= 0.95 and index < 1e6 and claim <= 1.5
+
+
 def lines() -> Iterator[str]:
     """The table's lines."""
-    for each in (relay, latency, outbox, consumers, growth):
+    for each in (relay, latency, outbox, consumers, growth, sagas, saga_growth):
         try:
             goal, script, measured, is_reached = each()
         except FileNotFoundError:

@@ -46,11 +46,11 @@ def rabbitmq(place: Path) -> Iterator[tuple[RunningEngine, int]]:
 
 
 @contextmanager
-def database(server: RunningEngine) -> Iterator[str]:
-    """A database of its own; its URL."""
+def database(server: RunningEngine, *, like: str = "template1") -> Iterator[str]:
+    """A database of its own, a copy of the one called *like*, to which nobody is connected; its URL."""
     name = f"bench_{next(_serial)}"
     with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
     yield f"{server.url.rpartition('/')[0]}/{name}"
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

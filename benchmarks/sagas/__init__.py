@@ -1,0 +1,1 @@
+"""Sagas of Bandstand and of its peers, under load."""
