@@ -8,7 +8,7 @@ SERVERS := $(if $(DATABASE_URL)$(PROFILE),--extra postgres) $(if $(PROFILE)$(fil
 RUN_SYNC := $(UV) sync --quiet --locked --compile-bytecode --all-packages --no-group dev --inexact $(SERVERS)
 DEV_SYNC := $(UV) sync --quiet --locked --all-packages --all-extras
 
-.PHONY: help demo up test check bench soak-events soak-shop format
+.PHONY: help demo up test check bench soak-events soak-shop prove format
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 $(UV):
@@ -27,5 +27,7 @@ soak-events: $(UV) ## 100,000 events under kills on each bus; rewrite benchmarks
 	@$(DEV_SYNC) && .venv/bin/python -m tests.trials.soak
 soak-shop: $(UV) ## the whole shop under kills on each bus; rewrite benchmarks/results/siege-*.json
 	@$(DEV_SYNC) && .venv/bin/python -m tests.fleet.siege
+prove: $(UV) ## the long proofs; rewrite what they saw in benchmarks/results and docs
+	@$(DEV_SYNC) && .venv/bin/python -m tests.proofs
 format: $(UV) ## format the code
 	@$(DEV_SYNC) && .venv/bin/ruff format . && .venv/bin/ruff check --fix .
