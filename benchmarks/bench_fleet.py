@@ -20,7 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bandstand.fleet.proc import children_of, free_port, pss_bytes
+from bandstand.engines.ports import free_port
+from bandstand.fleet.proc import children_of, pss_bytes
 
 RESULT = Path(__file__).parent / "results" / "fleet.json"
 ROOT = Path(__file__).parent.parent

@@ -24,8 +24,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bandstand.engines.ports import free_port
 from bandstand.fleet.gateway.files import GatewayFiles, envoy_path
-from bandstand.fleet.proc import free_port
 from bandstand.fleet.routes import Route
 
 RESULT = Path(__file__).parent / "results" / "gateway.json"

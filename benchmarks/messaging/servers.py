@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import amqp
 import psycopg
 
-from bandstand.testing.engines import RunningEngine, free_port
+from bandstand.engines.ports import free_port
+from bandstand.testing.engines import RunningEngine
 
 EXCHANGE, KEY, QUEUE = "bench", "bench.order_noted.v1", "bench"
 QUORUM = {"x-queue-type": "quorum"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import urllib3
 
-from bandstand.testing.engines import free_port
+from bandstand.engines.ports import free_port
 from benchmarks.report import ROOT, Figures
 from benchmarks.sagas import shop
 from benchmarks.sagas.loop import closed_loop

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bandstand import clock
+from bandstand.engines.ports import free_port
 from bandstand.engines.valkey import Valkey
-from bandstand.testing.engines import free_port
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import pytest
 
 from bandstand import clock
 from bandstand.config import ConfigurationError
+from bandstand.engines.ports import free_port
 from bandstand.events.backends import BusUnavailable, open_bus
-from bandstand.testing.engines import RunningEngine, free_port
+from bandstand.testing.engines import RunningEngine
 from tests.backends.steps import MADE, SOLD, again, fetch_until, lags, message, run, subscribed, take, taken
 from tests.servers import skip_where_absent
 

@@ -12,9 +12,10 @@ import redis
 
 from bandstand import clock
 from bandstand.config import ConfigurationError
+from bandstand.engines.ports import free_port
 from bandstand.events.backends import BusUnavailable, open_bus
 from bandstand.events.checks import check_bus_server
-from bandstand.testing.engines import RunningEngine, free_port
+from bandstand.testing.engines import RunningEngine
 from tests.backends.redis_servers import installed_server
 from tests.backends.steps import MADE, again, bodies, lags, message, subscribed, take, taken, waits
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bandstand.testing.engines import free_port
+from bandstand.engines.ports import free_port
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from tests.servers import rabbitmq_knows_its_queues, skip_where_absent
 
 from bandstand import clock
 from bandstand.engines import ENGINES
-from bandstand.testing.engines import RunningEngine, free_port
+from bandstand.engines.ports import free_port
+from bandstand.testing.engines import RunningEngine
 
 skip_where_absent("rabbitmq")
 

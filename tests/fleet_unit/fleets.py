@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bandstand.clock import monotonic, sleep
-from bandstand.fleet.proc import free_port
+from bandstand.engines.ports import free_port
 
 STANDIN = Path(__file__).with_name("standin.py")
 MANIFEST = """

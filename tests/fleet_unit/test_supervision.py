@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bandstand.clock import monotonic
-from bandstand.fleet.proc import children_of, free_port, owns_port
+from bandstand.engines.ports import free_port
+from bandstand.fleet.proc import children_of, owns_port
 from tests.fleet_unit.fleets import MANIFEST, Fleet, is_gone, kill, until
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from bandstand import clock
-from bandstand.fleet.proc import free_port
+from bandstand.engines.ports import free_port
 from tests.security.forging import Mint
 from tests.security.wire import Answer, Wire
 

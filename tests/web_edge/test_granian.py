@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from bandstand.engines.ports import free_port
+
 SERVER = """
 import os, sys
 from granian import Granian
@@ -28,12 +30,6 @@ if __name__ == "__main__":
     server.serve(target_loader=load, wrap_loader=False)
 """
 PATIENCE = 20
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int) -> None:

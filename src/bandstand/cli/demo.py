@@ -20,7 +20,7 @@ from bandstand.cli.output import mark, say
 from bandstand.cli.places import own_places
 from bandstand.cli.story import story_of
 from bandstand.clock import monotonic
-from bandstand.fleet.proc import free_port
+from bandstand.engines.ports import free_port
 
 __all__ = ["command"]
 

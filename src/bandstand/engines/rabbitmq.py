@@ -1,11 +1,11 @@
 """RabbitMQ from the system's packages, with a node, a cookie and an epmd of its own."""
 
 import os
-import socket
 from pathlib import Path
 from typing import NoReturn
 
 from bandstand.engines.base import Absent, Engine
+from bandstand.engines.ports import free_ports
 from bandstand.service.processes import die_with_parent
 
 __all__ = ["RabbitMQ"]
@@ -43,7 +43,7 @@ class RabbitMQ(Engine):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "rabbitmq.conf").write_text(_CONFIGURATION.format(port=port))
         (folder / "environment").touch()  # instead of the system's, which would add its own
-        names_port, distribution_port = _free_ports(2)
+        names_port, distribution_port = free_ports(2)
         settings = {"NODENAME": "bandstand@localhost", "DIST_PORT": distribution_port, "LOGS": "-"}
         places = {
             "CONFIG_FILE": folder / "rabbitmq.conf",
@@ -76,14 +76,3 @@ def _start_name_server(port: int, environment: dict[str, str]) -> None:
             os.execvpe("epmd", ["epmd", "-address", "127.0.0.1", "-port", str(port)], environment)  # noqa: S606, S607 - a program, not a shell; PATH knows it
         finally:
             os._exit(1)
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+from bandstand.engines.ports import free_port
 from bandstand.fleet.environment import service_environment
 from bandstand.fleet.gateway.files import GatewayFiles, envoy_path
 from bandstand.fleet.http import ask
 from bandstand.fleet.layout import DataFolder
 from bandstand.fleet.manifest import BackingSpec, Fleet, ServiceSpec
-from bandstand.fleet.proc import free_port
 from bandstand.fleet.unit import Health, Job
 
 __all__ = ["backing_jobs", "backing_urls", "gateway_job", "service_jobs"]

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from bandstand.clock import now
 
-__all__ = ["children_of", "free_port", "listener_of", "owns_port", "parent_of", "pss_bytes", "started_at"]
+__all__ = ["children_of", "listener_of", "owns_port", "parent_of", "pss_bytes", "started_at"]
 
 _LISTEN = "0A"
 
@@ -48,13 +47,6 @@ def pss_bytes(pid: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:")), 0)
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port nobody listens on at this moment. Another process may take it first: see `owns_port`."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def owns_port(pid: int, port: int) -> bool:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from bandstand.config import ConfigurationError, Fault
 from bandstand.engines import ENGINES, Absent, Engine
+from bandstand.engines.ports import free_port
 from bandstand.fleet.http import converse
 from bandstand.fleet.layout import DataFolder
 from bandstand.fleet.manifest import Fleet
-from bandstand.fleet.proc import free_port
 from bandstand.fleet.unit import Health, Job
 
 __all__ = ["Server", "choose_servers", "missing_engines", "server_job"]

@@ -8,8 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from bandstand.clock import monotonic
+from bandstand.engines.ports import free_port
 from bandstand.fleet.logs import tail
-from bandstand.fleet.proc import free_port, owns_port
+from bandstand.fleet.proc import owns_port
 from bandstand.fleet.process import Process, spawn
 
 __all__ = ["Health", "Job", "Run", "StartFailed", "State", "Unit", "until_ready"]

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from datetime import timedelta
@@ -11,19 +10,12 @@ from typing import IO
 
 from bandstand import clock
 from bandstand.engines import ENGINES
+from bandstand.engines.ports import free_port
 
-__all__ = ["RunningEngine", "free_port"]
+__all__ = ["RunningEngine"]
 
 _TO_START = timedelta(seconds=60)
 _TO_STOP = timedelta(seconds=20)
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class RunningEngine:
