@@ -40,13 +40,15 @@ def place_order(
 
     Raises UnknownProduct, MixedCurrencies and TotalTooLarge.
     """
-    priced = _priced(lines, _sold(lines, catalogue))
+    priced, now = _priced(lines, _sold(lines, catalogue)), clock.now()
     order = Order(
         user_id=user_id,
         payment_method=payment_method,
         note=note,
         total_minor=sum(line.line_total_minor for line in priced),
         currency=priced[0].currency,
+        created_at=now,
+        updated_at=now,
     )
     if order.total_minor > _LARGEST_TOTAL:
         raise TotalTooLarge

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from services.orders.tests.neighbours import DROPPED, Neighbours
 from services.orders.tests.placing import ANN, ORDERS, NewProduct, place, placed, problem, wish
 
+from bandstand import clock
 from bandstand.sagas import SagaExecution
+from bandstand.testing.clock import HeldClock
 from bandstand.testing.events import deliver
 from bandstand.testing.facts import Facts
 from bandstand.testing.tokens import user_headers
@@ -49,6 +52,22 @@ def test_an_order_is_accepted_at_the_servers_prices(ann: Client, new_product: Ne
         order["total"],
     )
     assert ann.get(answer["Location"]).json() == order
+
+
+class _Passing(HeldClock):
+    def now(self) -> datetime:
+        """Each look at the clock takes a moment."""
+        self.advance(timedelta(milliseconds=1))
+        return super().now()
+
+
+def test_an_order_is_born_at_one_moment(ann: Client, new_product: NewProduct) -> None:
+    previous = clock.install(_Passing(clock.now()))
+    try:
+        order = placed(ann, new_product(1999))
+    finally:
+        clock.install(previous)
+    assert order["history"][0]["at"] == order["created_at"] == order["updated_at"]
 
 
 def test_neither_answer_nor_event_nor_saga_holds_the_means_of_payment(
