@@ -159,8 +159,8 @@ ENGINE = (
         (
             Edit(
                 "engine/back.py",
-                "if hold is not None and unit in move.state.buried:",
-                "if hold is not None and not unit:",
+                "if leaf.settle_after is not None and unit in move.state.buried:",
+                "if leaf.settle_after is not None and not unit:",
             ),
         ),
         _SETTLING,

@@ -137,7 +137,8 @@ def _perform(run: Run, call: Call, text: str) -> Answer:
 
 
 def _function(leaf: Leaf, direction: Direction) -> Any:
-    function = leaf.undo if direction is Direction.UNDO else getattr(leaf, "do", None)
+    forward = leaf.do if isinstance(leaf, SagaStep) else None
+    function = leaf.undo if direction is Direction.UNDO else forward
     if function is None:
         raise LookupError(f"the step {leaf.name!r} has no {direction}")
     return function

@@ -133,10 +133,17 @@ class Leaf:
     uncertain: ClassVar[bool] = False
     """Whether asking may have an effect at a participant."""
     optional: ClassVar[bool] = False
+    settle_after: ClassVar[timedelta | None] = None
+    repeat_every: ClassVar[timedelta | None] = None
 
     @property
     def asks(self) -> bool:
         """Whether there is something to ask before the wait begins."""
+        return False
+
+    @property
+    def has_query(self) -> bool:
+        """Whether its participant can be asked, by key, what it knows."""
         return False
 
     @property
@@ -173,7 +180,7 @@ class SagaStep(Leaf):
     timeout: timedelta | None = timedelta(seconds=30)
     renew_every: timedelta | None = None
     query: Callable[[StepCall], Found] | None = None
-    settle_after: timedelta | None = None
+    settle_after: timedelta | None = None  # type: ignore[misc]  # what others never have
     listing: Callable[[datetime], Iterable[str]] | None = None
     horizon: timedelta = timedelta(hours=12)
 
@@ -181,6 +188,11 @@ class SagaStep(Leaf):
     def mode(self) -> Mode:  # type: ignore[override]  # the one kind of step that comes in two modes
         """Local or remote."""
         return Mode.LOCAL if self.local else Mode.CALL
+
+    @property
+    def has_query(self) -> bool:
+        """Whether there is a `query`."""
+        return self.query is not None
 
 
 @dataclass(frozen=True)
@@ -256,7 +268,7 @@ class SagaCommand(Leaf):
     recall: Callable[[StepCall], Any] | None = None
     recalled: type[Any] | None = None
     recalled_key: Callable[[Any], str] | None = None
-    repeat_every: timedelta = timedelta(seconds=5)
+    repeat_every: timedelta = timedelta(seconds=5)  # type: ignore[misc]  # as above
     kind: StepKind | None = StepKind.COMPENSATABLE
     timeout: timedelta | None = timedelta(seconds=60)
 

@@ -34,7 +34,7 @@ def begin(move: Move, position: Position, leaf: Leaf) -> None:
     undo = move.state.direction is UNDO
     attempt = position.attempt + 1
     calls = leaf.mode in (CALL, LOCAL) or leaf.asks or undo
-    if calls and _is_forgotten(move, position, leaf) and getattr(leaf, "query", None) is None:
+    if calls and _is_forgotten(move, position, leaf) and not leaf.has_query:
         error = "the participant may have forgotten the key: find out how it came out, and resolve it"
         move.amend(position, phase=PAUSING, next_at=move.now + SLOW_CAP, error=error)
         return
@@ -52,14 +52,14 @@ def begin(move: Move, position: Position, leaf: Leaf) -> None:
 
 def await_signal(move: Move, position: Position, leaf: Leaf) -> Position:
     """Wait to be told; ask once more when it takes long."""
-    again = getattr(leaf, "repeat_every", None)
+    again = leaf.repeat_every
     until = move.now + (again or LONG)
     if move.state.direction is UNDO:
         if again is not None:
             until = max(until, move.now + undo_pause(position.attempt, 1.0))  # without end, so ever more rarely
         return move.amend(position, phase=RESTING, next_at=until)
     limit = patience(move.state, leaf, position.since)
-    if limit is not None and not move.is_final:
+    if limit is not None and not move.is_past_pivot:
         until = min(until, limit)
     elif leaf.optional and leaf.timeout is not None:
         until = min(until, position.since + leaf.timeout)
@@ -68,7 +68,7 @@ def await_signal(move: Move, position: Position, leaf: Leaf) -> Position:
 
 def set_timer(move: Move, position: Position, moment: datetime) -> None:
     """Wait for a moment, or for the saga's deadline if that comes first."""
-    deadline = None if move.is_final else move.state.deadline
+    deadline = None if move.is_past_pivot else move.state.deadline
     until = moment if deadline is None or moment <= deadline else deadline
     waiting = move.amend(position, attempt=1, next_at=until)
     move.log(waiting, SAID_INTENT)
@@ -77,8 +77,9 @@ def set_timer(move: Move, position: Position, moment: datetime) -> None:
 def pause_before_next(move: Move, position: Position, leaf: Leaf, hearing: Hearing) -> None:
     """Try again later."""
     if move.state.direction is UNDO:
-        settle_after = getattr(leaf, "settle_after", None)
-        wait = settle_after if position.absent and settle_after else undo_pause(position.attempt, hearing.jitter)
+        wait = (
+            leaf.settle_after if position.absent and leaf.settle_after else undo_pause(position.attempt, hearing.jitter)
+        )
         move.amend(position, phase=RESTING, next_at=move.now + wait)
         return
     # Only a person can mend a no behind the pivot.
@@ -105,4 +106,4 @@ def _is_forgotten(move: Move, position: Position, leaf: Leaf) -> bool:
 
 
 def _is_queried(move: Move, unit: str, leaf: Leaf) -> bool:
-    return unit in move.state.buried and getattr(leaf, "query", None) is not None
+    return unit in move.state.buried and leaf.has_query

@@ -1,7 +1,5 @@
 """The way back: begin nothing any more, settle what is under way, undo what is done."""
 
-from datetime import timedelta
-
 from bandstand.sagas.engine.attempts import begin, park
 from bandstand.sagas.engine.members import BURY, DUE, GIVEN_UP, PAUSING, RESTING, UNDO
 from bandstand.sagas.engine.move import Move, Why
@@ -69,9 +67,8 @@ def undo_next(move: Move) -> None:
 
 def _undo(move: Move, unit: str, leaf: Leaf) -> None:
     position = move.add(Position(unit=unit, phase=RESTING, since=move.now, next_at=move.now))
-    hold: timedelta | None = getattr(leaf, "settle_after", None)
-    if hold is not None and unit in move.state.buried:
-        move.amend(position, next_at=move.now + hold)  # it may be on its way still
+    if leaf.settle_after is not None and unit in move.state.buried:
+        move.amend(position, next_at=move.now + leaf.settle_after)  # it may be on its way still
     else:
         begin(move, position, leaf)
 

@@ -228,7 +228,7 @@ def _hurried(move: Move, _: Hurried) -> None:
 def _is_settling(move: Move, position: Position, leaf: Leaf | None) -> bool:
     """Whether it waits for what may be on its way to arrive: that takes its time, whoever is in a hurry."""
     waits = position.unit in move.state.buried and (position.attempt == 0 or position.absent > 0)
-    return waits and move.state.direction is UNDO and getattr(leaf, "settle_after", None) is not None
+    return waits and move.state.direction is UNDO and leaf is not None and leaf.settle_after is not None
 
 
 def _is_due(move: Move, position: Position) -> bool:
@@ -321,7 +321,7 @@ def _turn_back_at_rest(move: Move) -> None:
     """Act on a wish at once only while no call is under way: its answer may be the pivot's."""
     state = move.state
     at_rest = state.at and not state.is_calling and (state.forced or move.position(END) is None)
-    if at_rest and state.direction is DO and state.ending is None and not move.is_final:
+    if at_rest and state.direction is DO and state.ending is None and not move.is_past_pivot:
         turn_back(move, why_given_up(move))
 
 

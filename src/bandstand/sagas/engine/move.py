@@ -59,7 +59,7 @@ class Move:
         return state, tuple(self.commands)
 
     @property
-    def is_final(self) -> bool:
+    def is_past_pivot(self) -> bool:
         """Whether the pivot lies behind, or the step at hand can only go forward."""
         state = self.state
         if state.forced:
@@ -72,7 +72,7 @@ class Move:
         """Whether the saga is to be undone, for whatever reason but the patience of a single step."""
         state = self.state
         late = state.deadline is not None and self.now >= state.deadline
-        return state.ending is not None or state.forced or ((late or state.cancel_requested) and not self.is_final)
+        return state.ending is not None or state.forced or ((late or state.cancel_requested) and not self.is_past_pivot)
 
     def position(self, unit: str) -> Position | None:
         """The place of *unit* among the steps at hand."""

@@ -64,7 +64,7 @@ class Case:
     @property
     def is_past_pivot(self) -> bool:
         """Whether it can only go forward, unless a person forces it back."""
-        return Move(self.plan, self.state, self.now).is_final
+        return Move(self.plan, self.state, self.now).is_past_pivot
 
     @property
     def at_hand(self) -> dict[str, Position]:
