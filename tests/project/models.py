@@ -4,7 +4,7 @@ from django.db import models
 
 from bandstand import clock
 
-__all__ = ["Booking", "Part", "Product"]
+__all__ = ["Booking", "OrderNote", "Part", "Product"]
 
 
 class Product(models.Model):
@@ -36,3 +36,10 @@ class Booking(models.Model):
 
     key = models.CharField(max_length=255)
     seats = models.IntegerField()
+
+
+class OrderNote(models.Model):
+    """What became of an order, written by its saga; nothing here keeps a second line of the same order out."""
+
+    order = models.CharField(max_length=64)
+    status = models.CharField(max_length=64)

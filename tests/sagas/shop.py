@@ -6,10 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from django.db import connection
-
 from bandstand.errors import BusinessRuleViolated, ServiceConnectionError, ServiceHTTPError, ServiceTimeoutError
 from bandstand.sagas import Saga, SagaExecution, SagaStep, StepCall, StepKind
+from tests.project.models import OrderNote
 
 __all__ = ["Checkout", "Participants", "Shop", "open_shop", "order_history", "write_history"]
 
@@ -150,17 +149,12 @@ def confirm(call: StepCall) -> dict[str, str]:
 
 def write_history(order: str, status: str) -> None:
     """Write down, in the open transaction, what became of an order."""
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE IF NOT EXISTS test_orders (id text, status text)")
-        cursor.execute("INSERT INTO test_orders VALUES (%s, %s)", [order, status])
+    OrderNote.objects.create(order=order, status=status)
 
 
 def order_history(order: str) -> list[str]:
     """What the local steps and follow-ups wrote of an order, oldest first."""
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE IF NOT EXISTS test_orders (id text, status text)")
-        cursor.execute("SELECT status FROM test_orders WHERE id = %s", [order])
-        return [row[0] for row in cursor.fetchall()]
+    return list(OrderNote.objects.filter(order=order).order_by("id").values_list("status", flat=True))
 
 
 class Checkout(Saga):

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from django.db import connection
-
 from bandstand.sagas import host
 from bandstand.testing.clock import HeldClock, held_clock
 from bandstand.testing.sagas import SagaStage
+from tests.project.models import OrderNote
 from tests.sagas.shop import Checkout, Participants, Shop, open_shop
 
 __all__ = ["Stage", "on_stage"]
@@ -28,8 +27,7 @@ class Stage(SagaStage):
 @contextmanager
 def on_stage() -> Iterator[Stage]:
     """One service with a worker, while time stands still."""
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS test_orders")
+    OrderNote.objects.all().delete()
     with held_clock() as held:
         try:
             yield Stage(held)

@@ -5,7 +5,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from bandstand.sagas import Saga, SagaStep, StepCall, StepKind
 from bandstand.testing.sagas import Diverged, on_stage, record, replay
@@ -15,8 +14,6 @@ from tests.sagas.test_constructs import Journey, ParcelWeighed, Travel
 
 @pytest.fixture(autouse=True)
 def _shop(transactional_db: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS test_orders")
     open_shop(Shop(Participants()))
 
 

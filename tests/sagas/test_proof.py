@@ -8,9 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from bandstand.testing.sagas import Finished, Play, Rehearsal, Scenario, Trouble, prove
+from tests.project.models import OrderNote
 from tests.sagas.shop import Checkout, Participants, Shop, open_shop, order_history
 from tests.sagas.test_constructs import Journey, ParcelWeighed, Travel
 
@@ -36,8 +36,7 @@ def shop(participants: Participants) -> Rehearsal:
 
     def fresh() -> None:
         opened[:] = [open_shop(Shop(participants))]
-        with connection.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS test_orders")
+        OrderNote.objects.all().delete()
 
     def the_shop_agrees(finished: Finished) -> None:
         kinds = ("held", "charged", "committed")

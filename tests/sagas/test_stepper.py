@@ -4,7 +4,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
 
 from bandstand.sagas import SagaExecution
 from bandstand.testing.sagas import SagaStage, on_stage, stepper
@@ -94,8 +93,6 @@ def test_a_story_says_what_is_wrong() -> None:
 
 @pytest.fixture
 def participants(transactional_db: None) -> Participants:
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS test_orders")
     return open_shop(Shop(Participants())).participants
 
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from bandstand import sagas
 from bandstand.sagas import Parallel, Saga, SagaExecution, SagaStep, starting
 from bandstand.sagas.signals import SignalName, send
-from tests.sagas.shop import Checkout, order_history
+from tests.sagas.shop import Checkout, order_history, write_history
 
 
 class Pair(Saga):
@@ -50,8 +50,7 @@ def test_what_a_local_step_wrote_before_it_failed_is_rolled_back(stage):
     def write_and_fail(name, apply):
         calls(name, apply)
         if name == "confirm.do" and next(failures, False):
-            with connection.cursor() as cursor:
-                cursor.execute("INSERT INTO test_orders VALUES ('t2', 'half done')")
+            write_history("t2", "half done")
             raise ZeroDivisionError
 
     stage.shop.call = write_and_fail
