@@ -27,6 +27,7 @@ class MockCluster:
     def kill(self) -> None:
         """Halt it: connections stay open and nobody answers."""
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # its threads may still answer for a moment
 
     def start(self) -> None:
         """Let it go on."""
