@@ -53,6 +53,11 @@ class ServiceError(Exception):
         self.retry_after = retry_after
         self.details: dict[str, Any] = details
 
+    def __str__(self) -> str:
+        """The message, led by `details["service_name"]` where it does not name that service itself."""
+        name = str(self.details.get("service_name", ""))
+        return self.message if name in self.message else f"{name}: {self.message}"
+
 
 class InternalError(ServiceError):
     """A fault of ours. The message never carries the cause; the log does."""

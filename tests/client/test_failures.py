@@ -85,6 +85,17 @@ def test_what_is_no_answer_of_the_contract_keeps_its_status_and_body(peer: Peer,
     assert caught.value.status == 502
 
 
+def test_the_text_of_an_error_names_the_called_service_once(peer: Peer) -> None:
+    peer.will_answer(answer(status="503 Busy"))
+    with pytest.raises(ServiceUnavailable) as busy:
+        users.post("/x/")
+    assert str(busy.value) == f"users: {busy.value.message}"
+    peer.will_answer(answer(status="500 Oops"))
+    with pytest.raises(ServiceHTTPError) as broken:
+        users.post("/x/")
+    assert str(broken.value) == "users answered 500."
+
+
 def test_any_503_says_later(peer: Peer) -> None:
     peer.will_answer(answer(b"no upstream", status="503 Busy", headers="Retry-After: 7\r\n"))
     with pytest.raises(ServiceUnavailable) as caught:
@@ -179,6 +190,7 @@ def test_the_whole_call_ends_by_the_callers_deadline(calling: Callable[..., None
             users.get("/x/")
         assert perf_counter() - started < 2
         assert caught.value.sent is True
+        assert str(caught.value) == "users: No complete answer came in time."
         assert server.count == 1
 
 
