@@ -139,6 +139,24 @@ def test_a_removed_saga_is_shown_as_parked(stage: Stage, releases: Releases) -> 
     assert stage.row(saga_id).status == "parked"
 
 
+def test_a_saga_at_a_step_that_this_release_lacks_is_told_of_once(
+    stage: Stage, releases: Releases, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Shortened(First):
+        steps = First.steps[:1]
+
+    saga_id = under_way(stage, releases)
+    releases.deploy(Shortened)
+    for _ in range(3):
+        restart(stage)
+        stage.clock.advance(61)
+        stage.drive()
+    assert stage.row(saga_id).status == "parked"
+    (told,) = [one for one in caplog.records if one.message == "saga.parked"]
+    assert (told.__dict__["saga_id"], told.__dict__["step"]) == (str(saga_id), "ship")
+    assert told.__dict__["error"] == "this release has no step 'ship'"
+
+
 def test_an_old_worker_leaves_alone_what_a_new_one_has_begun(stage: Stage, releases: Releases) -> None:
     host.install_worker(None)
     releases.deploy(Second)
@@ -151,10 +169,11 @@ def test_an_old_worker_leaves_alone_what_a_new_one_has_begun(stage: Stage, relea
     assert (row.status, row.owner, _done) == ("running", None, [])
 
 
-def test_a_context_that_cannot_be_upgraded_parks_the_saga(stage: Stage, releases: Releases) -> None:
-    class Failing(Upgrading):
-        upgrades = {1: lambda context: {"invoiced": context["paid"]}}
+class Failing(Upgrading):
+    upgrades = {1: lambda context: {"invoiced": context["paid"]}}
 
+
+def test_a_context_that_cannot_be_upgraded_parks_the_saga(stage: Stage, releases: Releases) -> None:
     saga_id = under_way(stage, releases)
     releases.deploy(Failing)
     restart(stage)
@@ -163,6 +182,18 @@ def test_a_context_that_cannot_be_upgraded_parks_the_saga(stage: Stage, releases
     assert "paid" in row.error
     releases.deploy(Upgrading)
     assert stage.settle(saga_id).status == "completed"
+
+
+def test_a_saga_that_cannot_be_upgraded_is_told_of_once(
+    stage: Stage, releases: Releases, caplog: pytest.LogCaptureFixture
+) -> None:
+    under_way(stage, releases)
+    releases.deploy(Failing)
+    for _ in range(3):
+        restart(stage)
+        stage.clock.advance(61)
+        stage.drive()
+    assert [one.message for one in caplog.records].count("saga.parked") == 1
 
 
 def test_two_classes_cannot_be_the_same_version(releases: Releases) -> None:

@@ -1,7 +1,7 @@
 """What the worker says of its sagas: metrics, and log lines in the context of what started them."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bandstand import context
 from bandstand.observability import metrics
@@ -13,13 +13,14 @@ from bandstand.sagas.steps import Direction
 from bandstand.sagas.store import Line
 from bandstand.sagas.wave import Moved
 
-__all__ = ["report_loss", "report_move"]
+__all__ = ["report_loss", "report_move", "report_parked"]
 
 log = logging.getLogger(__name__)
 _executions = metrics.counter("saga_executions_total", "Sagas that reached a status.", ("saga", "status"))
 _failures = metrics.counter(
     "saga_compensation_failures_total", "Attempts at an undo that did not succeed.", ("saga", "step")
 )
+_parked = metrics.counter("saga_parked_total", "Sagas that no release here could go on with.", ("saga",))
 _lost = metrics.counter("saga_leases_lost_total", "Sagas that another worker took over.", ("saga",))
 
 
@@ -30,8 +31,9 @@ def _facts(run: Run) -> dict[str, object]:
 
 
 def report_move(moved: Moved) -> None:
-    """Say that a saga ended or was parked."""
+    """Say that a saga ended or was parked; that this release lacks its step only once, whoever takes it up again."""
     run, state = moved.run, moved.state
+    before, run.reported = run.reported, state.status
     failed = _failed(moved.lines)
     for line in failed:
         _failures.labels(run.saga.name, base_of(line.log.unit)).inc()
@@ -44,6 +46,15 @@ def report_move(moved: Moved) -> None:
             _executions.labels(run.saga.name, state.status.value).inc()
         with context.bound(run.work()):
             log.error("saga.parked", extra={**_facts(run), "error": state.error})
+    elif state.status is SagaStatus.PARKED and before is not SagaStatus.PARKED:
+        with context.bound(run.work()):
+            report_parked({**_facts(run), "error": state.error})
+
+
+def report_parked(facts: Mapping[str, object]) -> None:
+    """Say that no release here can go on with a saga."""
+    _parked.labels(facts["saga"]).inc()
+    log.error("saga.parked", extra=dict(facts))
 
 
 def _failed(lines: Iterable[Line]) -> list[Line]:

@@ -11,7 +11,7 @@ from bandstand.sagas.definition import Saga
 from bandstand.sagas.encoding import decode, encode
 from bandstand.sagas.models import SagaExecution
 from bandstand.sagas.plan import base_of
-from bandstand.sagas.protocol import State
+from bandstand.sagas.protocol import SagaStatus, State
 from bandstand.sagas.steps import Direction, SagaStep
 
 __all__ = ["Run", "execution_of", "read_state", "renewable", "run_of", "write_state"]
@@ -24,7 +24,8 @@ _read = msgspec.json.Decoder(State).decode
 class Run:
     """What a worker keeps of one saga: the state as last committed, never ahead of the database.
 
-    `due` and `renewals` are moments of the monotonic clock; `context` is JSON.
+    `due` and `renewals` are moments of the monotonic clock; `context` is JSON. `reported` is the status last told of,
+    also by an earlier owner.
     """
 
     id: UUID
@@ -40,6 +41,7 @@ class Run:
     limit_key: str | None = None
     parent_id: UUID | None = None
     parent_step: str = ""
+    reported: SagaStatus | None = None
     due: float | None = None
     renewals: dict[str, float] = field(default_factory=dict)
 
@@ -82,12 +84,13 @@ def read_state(text: str) -> State:
 
 def run_of(row: SagaExecution, saga: Saga) -> Run:
     """Take a row into memory."""
+    state = read_state(row.state)
     return Run(
         id=row.id,
         saga=saga,
         business_key=row.business_key,
         epoch=row.epoch,
-        state=read_state(row.state),
+        state=state,
         context=encode(row.context_data),
         correlation_id=row.correlation_id,
         traceparent=row.traceparent,
@@ -96,6 +99,7 @@ def run_of(row: SagaExecution, saga: Saga) -> Run:
         limit_key=row.limit_key,
         parent_id=row.parent_id,
         parent_step=row.parent_step,
+        reported=state.status,
     )
 
 

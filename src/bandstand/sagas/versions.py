@@ -1,6 +1,5 @@
 """Sagas that began under another release: each goes on as it began, is upgraded, or is parked for those who know it."""
 
-import logging
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,7 +7,6 @@ from django.db.models import Q
 from msgspec.structs import replace
 
 from bandstand import clock
-from bandstand.observability import metrics
 from bandstand.sagas.contexts import ContextUnreadable
 from bandstand.sagas.definition import Saga
 from bandstand.sagas.encoding import decode, encode
@@ -16,13 +14,11 @@ from bandstand.sagas.models import SagaExecution, SagaSignal
 from bandstand.sagas.plan import base_of, item_of, unit_of
 from bandstand.sagas.protocol import SagaStatus, State
 from bandstand.sagas.registry import sagas
+from bandstand.sagas.reports import report_parked
 from bandstand.sagas.runs import Run, read_state, run_of, write_state
 from bandstand.sagas.signals import SignalName
 
 __all__ = ["known", "park_orphans", "taken_up"]
-
-log = logging.getLogger(__name__)
-_parked = metrics.counter("saga_parked_total", "Sagas that no release here could go on with.", ("saga",))
 
 _GRACE = timedelta(seconds=60)
 """So long may a saga be overdue before a worker that does not know it says so: others may know it."""
@@ -61,20 +57,16 @@ def park_orphans() -> int:
     for saga_id, name, version in found:
         error = f"no worker knows version {version} of the saga {name!r}: deploy a release that does, or an upgrade"
         orphans.filter(pk=saga_id).update(status=SagaStatus.PARKED, error=error)
-        _report(saga_id, name, error)
+        report_parked({"saga": name, "saga_id": str(saga_id), "error": error})
     return len(found)
 
 
 def _park(row: SagaExecution, owner: UUID, error: str) -> None:
     again = clock.database_now() + _AGAIN
     ours = SagaExecution.objects.filter(pk=row.pk, owner=owner, epoch=row.epoch)
-    if ours.update(status=SagaStatus.PARKED, error=error, owner=None, lease_until=again):
-        _report(row.pk, row.type, error)
-
-
-def _report(saga_id: UUID, name: str, error: str) -> None:
-    _parked.labels(name).inc()
-    log.error("saga.parked", extra={"saga": name, "saga_id": str(saga_id), "error": error})
+    is_written = ours.update(status=SagaStatus.PARKED, error=error, owner=None, lease_until=again)
+    if is_written and row.status != SagaStatus.PARKED:
+        report_parked({"saga": row.type, "saga_id": str(row.pk), "error": error})
 
 
 def _upgrade(row: SagaExecution, owner: UUID) -> Saga:
