@@ -69,13 +69,17 @@ class Participants:
 
 
 class Shop:
-    """The participants behind a network on which every call may be ordered to go wrong."""
+    """The participants behind a network on which every call may be ordered to go wrong.
+
+    While it is `catching`, every call is on its way only.
+    """
 
     def __init__(self, participants: Participants) -> None:
         self.participants = participants
         self.faults: dict[str, list[str]] = {}
         self.late: list[Callable[[], None]] = []
         self.calls: list[str] = []
+        self.catching = False
 
     def order(self, call: str, *faults: str) -> None:
         """Let the next calls of, say, `capture.do` meet *faults*; `always:` keeps a fault."""
@@ -84,6 +88,8 @@ class Shop:
     def call(self, name: str, apply: Callable[[], None]) -> None:
         """One call through the network."""
         self.calls.append(name)
+        if self.catching:
+            self.faults[name] = ["late"]
         fault = self._next_fault(name)
         if fault == "refuse":
             raise BusinessRuleViolated(business_rule=f"{name.partition('.')[0]}_refused")

@@ -1,32 +1,21 @@
 """A Hypothesis state machine over a saga that uses every construct: all faults, all signals, at any time."""
 
+from collections.abc import Iterable
 from itertools import count
 from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, precondition, rule
 
 from bandstand.events import publish
-from bandstand.sagas import SagaExecution, SagaStepLog, host, request_cancel, starting
+from bandstand.sagas import SagaExecution, SagaStepLog, request_cancel, starting
 from bandstand.sagas.checks import check_saga
-from bandstand.sagas.config import SagasConfig
-from bandstand.sagas.models import SagaSignal
 from bandstand.sagas.plan import base_of
-from bandstand.sagas.runner import Runner
 from bandstand.sagas.signals import SignalName, send, signal
-from bandstand.testing.clock import held_clock
-from bandstand.testing.sagas import CallsByHand
 from tests.sagas.expedition import Expedition, GearWeighed, Guide, Trip, World, inhabit
+from tests.sagas.machine import Healing, Machine, explore
 from tests.sagas.shop import order_history
 
 _NUMBERS = count(1)
@@ -43,7 +32,6 @@ _CALLS += [
     "ended",
     *["charge.do"] * 6,
 ]
-_FAULTS = ["lost_reply", "lost_request", "late", "error", "unsent", "refuse", "always:late", "always:lost_reply"]
 _BEHIND = {"ship", "invoice", "ticket"}
 _REMOTE = {*_UNDONE, *_BEHIND, "berth"}
 _LOOPED = {"room", "photo", "visa", "ticket"}
@@ -53,20 +41,18 @@ _STOPS = st.sampled_from([("a",), ("a", "b"), ()])
 _EXAMPLES = {"sqlite": 60, "postgresql": 12}
 
 
-class Trips(RuleBasedStateMachine):
-    """Two workers, either of which may stall, crash or make its calls late; people say whatever they like."""
+class Trips(Machine):
+    """People and operators say whatever they like, and the bus delivers in any order."""
+
+    calls = _CALLS
+    seconds = [1, 1, 4, 11, 35, 61]
+    most_turns = 12
+    healing = Healing(rounds=300, turns=6, longest_pause_seconds=30)
 
     def __init__(self) -> None:
-        super().__init__()
-        for model in (SagaExecution, SagaStepLog, SagaSignal):
-            model.objects.all().delete()
-        self.held = held_clock()
-        self.clock = self.held.__enter__()
         self.world = inhabit(World())
-        self.workers = [self._hired(), self._hired()]
-        host.install_worker(self.workers[0][0])
+        super().__init__(self.world)
         self.trips: list[Trip] = []
-        self.ended: dict[UUID, str] = {}
         self.ordered: set[UUID] = set()
         self.skipped: set[tuple[UUID | None, str]] = set()
         self.kindly = True
@@ -78,12 +64,8 @@ class Trips(RuleBasedStateMachine):
         for _ in range(rounds):
             self.please_everybody()
             self.work(0, 8)
-            self._advance(3)
+            self.advance(3)
         self.kindly = kindly
-
-    def _hired(self) -> tuple[Runner, CallsByHand]:
-        pool = CallsByHand()
-        return Runner(config=SagasConfig(), pool=pool), pool
 
     # ---- what users do
 
@@ -129,13 +111,13 @@ class Trips(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 3))
     def hurry(self, which: int) -> None:
-        rows = self._live()
+        rows = self.live()
         if rows:
             send(rows[which % len(rows)].pk, SignalName.RETRY)
 
     @rule(which=st.integers(0, 3), sure=_SELDOM)
     def compensate(self, which: int, *, sure: bool) -> None:
-        rows = self._live()
+        rows = self.live()
         if rows and sure:
             row = rows[which % len(rows)]
             self.ordered |= {row.pk, row.parent_id or row.pk}
@@ -143,111 +125,55 @@ class Trips(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 3), sure=_SELDOM)
     def skip(self, which: int, *, sure: bool) -> None:
-        rows = [row for row in self._live() if row.direction == "do" and row.step and not row.step.startswith("~")]
+        rows = [row for row in self.live() if row.direction == "do" and row.step and not row.step.startswith("~")]
         if rows and sure:
             row = rows[which % len(rows)]
             self.skipped.add((row.pk, row.step))
             send(row.pk, SignalName.SKIP, step=row.step, payload={"direction": "do"}, note="by hand")
 
-    # ---- what workers and networks do
+    # ---- what networks do
 
-    @rule(call=st.sampled_from(_CALLS), faults=st.lists(st.sampled_from(_FAULTS), min_size=1, max_size=3))
-    def order_faults(self, call: str, faults: list[str]) -> None:
-        self.world.order(call, *faults)
-
-    @rule(who=st.integers(0, 1), times=st.integers(1, 12))
-    def work(self, who: int, times: int) -> None:
-        worker, pool = self.workers[who]
-        for _ in range(times):
-            worker.turn()
-            pool.run()
-
-    @rule(who=st.integers(0, 1))
-    def make_a_call_whose_answer_waits(self, who: int) -> None:
-        self.workers[who][1].run()
-
-    @rule(who=st.integers(0, 1))
-    def crash(self, who: int) -> None:
-        """The process dies; what it had sent may still arrive."""
-        self.world.catching = True
-        while self.workers[who][1].run():
-            pass
-        self.world.catching = False
-        self.workers[who] = self._hired()
-        host.install_worker(self.workers[0][0])
-
-    @rule(seconds=st.sampled_from([1, 1, 4, 11, 35, 61]))
-    def time_passes(self, seconds: float) -> None:
-        self._advance(seconds)
-
-    @rule()
-    def what_was_on_its_way_arrives(self) -> None:
-        self.world.deliver_late()
+    def advance(self, seconds: float) -> None:
+        """What is on its way to the provider arrives in its own time."""
+        super().advance(seconds)
+        self.world.arrive_before(self.clock.now())
 
     @precondition(lambda self: self.world.bus)
     @rule(number=st.integers(0, 20), keep=st.booleans())
     def the_bus_delivers(self, number: int, *, keep: bool) -> None:
         self.world.deliver(number, keep=keep)
 
-    # ---- what must hold
+    def others_do_their_part(self) -> None:
+        """The bus delivers; people say what the trips wait for if they ever do."""
+        self._settle_bus()
+        if self.kindly:
+            self.please_everybody()
 
-    @invariant()
-    def an_end_is_final(self) -> None:
-        for row in SagaExecution.objects.filter(lease_until=None):
-            if row.status != "completed" and row.pk not in self.ended:
-                _check_undone(self, row)
-            assert self.ended.setdefault(row.pk, row.status) == row.status
-
-    def teardown(self) -> None:
-        """Heal everything; then every saga has one end, and log, participants and history agree with it."""
-        try:
-            self._heal()
-            assert not self._live(), [(row.status, row.step, row.error) for row in self._live()]
-            for who in (0, 1):
-                self.crash(who)
-            self.what_was_on_its_way_arrives()
-            self._advance(100)
-            self._settle_bus()
-            for _ in range(3):
-                self.work(0, 2)
-            self.an_end_is_final()
-            assert not SagaSignal.objects.filter(taken_at=None).exists()
-            assert not SagaExecution.objects.exclude(owner=None).exists()
-            for row in SagaExecution.objects.all():
-                _check(self, row)
-        finally:
-            self.held.__exit__(None, None, None)
-            host.install_worker(None)
-
-    def _heal(self) -> None:
-        self.world.faults.clear()
-        for _ in range(300):
-            for who in (0, 1):
-                self.work(who, 6)
-            self._settle_bus()
-            if self.kindly:
-                self.please_everybody()
-            live = self._live()
-            if not live:
-                return
-            now = self.clock.now()
-            moments = [row.next_at or row.lease_until for row in live]
-            soonest = min(((one - now).total_seconds() for one in moments if one), default=1.0)
-            self._advance(min(max(1.0, soonest), 30.0))
+    def everything_else_arrives(self) -> None:
+        """What is on its way to the provider, and over the bus."""
+        self.advance(100)
+        self._settle_bus()
+        for _ in range(3):
+            self.work(0, 2)
 
     def _settle_bus(self) -> None:
         while self.world.bus:
             self.world.deliver(0)
 
-    def _advance(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.world.arrive_before(self.clock.now())
-
     def _trip(self, which: int) -> Trip:
         return self.trips[which % len(self.trips)]
 
-    def _live(self) -> list[SagaExecution]:
-        return list(SagaExecution.objects.filter(lease_until__isnull=False).order_by("created_at", "id"))
+    # ---- what must hold
+
+    def judge_end(self, row: SagaExecution) -> None:
+        """Of what is undone, nothing is left at that moment already."""
+        if row.status != "completed":
+            _check_undone(self, row)
+
+    def judge(self, rows: Iterable[SagaExecution]) -> None:
+        """Log, participants and history agree with every end."""
+        for row in rows:
+            _check(self, row)
 
 
 # ---- the judgement of one saga
@@ -314,15 +240,4 @@ def test_no_mixture_of_faults_and_signals_leaves_a_trip_half_done(
     transactional_db: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("CRITICAL")
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA synchronous=OFF")  # no power is lost here; thousands of commits are
-    bounds = settings(
-        max_examples=_EXAMPLES[connection.vendor],
-        stateful_step_count=50,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(Trips, settings=bounds)
+    explore(Trips, examples=_EXAMPLES[connection.vendor])
