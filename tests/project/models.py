@@ -42,4 +42,4 @@ class OrderNote(models.Model):
     """What became of an order, written by its saga; nothing here keeps a second line of the same order out."""
 
     order = models.CharField(max_length=64)
-    status = models.CharField(max_length=64)
+    status = models.TextField()

@@ -34,12 +34,12 @@ def start(
     begins at that moment, and its deadline counts from then.
     """
     with transaction.atomic(savepoint=False):
-        return _born(_declared(saga), event, _Birth(clock.database_now(), at=at, priority=priority))
+        return _born(_declared(saga), event, _Birth(clock.database_time(), at=at, priority=priority))
 
 
 def start_child(saga: type[Saga], event: Any, parent_id: UUID, parent_step: str) -> UUID | None:
     """As `start`, as a step of another saga, in the transaction of that one's log."""
-    return _born(_declared(saga), event, _Birth(clock.database_now(), parent=(parent_id, parent_step)))
+    return _born(_declared(saga), event, _Birth(clock.database_time(), parent=(parent_id, parent_step)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _born(saga: Saga, event: Any, birth: _Birth) -> UUID | None:
 def _born_pending(run: Run, host: SagaWorker | None, now: datetime) -> UUID | None:
     until = now + LONG if run.limit_key is not None else run.state.next_at
     write = store.Write(run=run, state=run.state, context=run.context, owner=None, lease_until=until)
-    if not store.insert(write, now):
+    if not store.insert(write, (), now):
         return None
     if host is not None:
         transaction.on_commit(lambda: host.notice(run.id))
@@ -98,7 +98,7 @@ def _born_pending(run: Run, host: SagaWorker | None, now: datetime) -> UUID | No
 
 def _born_free(run: Run, now: datetime) -> UUID | None:
     write = store.Write(run=run, state=run.state, context=run.context, owner=None, lease_until=now)
-    return run.id if store.insert(write, now) else None
+    return run.id if store.insert(write, (), now) else None
 
 
 def _born_leased(run: Run, host: SagaWorker, now: datetime) -> UUID | None:
@@ -112,9 +112,8 @@ def _born_leased(run: Run, host: SagaWorker, now: datetime) -> UUID | None:
             point(run, call.unit, call.direction, "before_intent")
     lease_until = now + host.lease
     write = store.Write(run=run, state=run.state, context=run.context, owner=host.owner, lease_until=lease_until)
-    if not store.insert(write, now):
+    if not store.insert(write, lines, now):
         return None
-    store.append(lines, now)
     transaction.on_commit(lambda: host.adopt(run, calls))
     return run.id
 

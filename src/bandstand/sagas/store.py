@@ -7,6 +7,7 @@ writes names the epoch once more, so that a worker whose lease was taken over ca
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +21,26 @@ from bandstand.sagas.models import SagaExecution, SagaSignal, SagaStepLog
 from bandstand.sagas.protocol import Log, State
 from bandstand.sagas.runs import Run, write_state
 
-__all__ = ["Fenced", "Line", "Write", "append", "claim", "heartbeat", "insert", "lock", "release", "save", "signalled"]
+__all__ = [
+    "Fenced",
+    "Line",
+    "Write",
+    "claim",
+    "heartbeat",
+    "insert",
+    "lock",
+    "release",
+    "save",
+    "save_at_once",
+    "signalled",
+]
 
 _SAGAS = SagaExecution._meta.db_table  # noqa: SLF001 - Django's documented way to the name
 _LOG = SagaStepLog._meta.db_table  # noqa: SLF001
 _SIGNALS = SagaSignal._meta.db_table  # noqa: SLF001
+
+
+_TOLD = f"EXISTS (SELECT 1 FROM {_SIGNALS} g WHERE g.saga_id = s.id AND g.taken_at IS NULL AND NOT g.proposed)"  # noqa: S608 - names only
 
 
 class Fenced(RuntimeError):
@@ -145,8 +161,8 @@ def _moved(write: Write, now: datetime, db: _Parameters) -> tuple[Any, ...]:
     )
 
 
-def insert(write: Write, now: datetime) -> bool:
-    """Write a new saga; False when its type and business key have one already."""
+def insert(write: Write, lines: Sequence[Line], now: datetime) -> bool:
+    """Write a new saga and the first lines of its log; False when its type and business key have one already."""
     run, db = write.run, _Parameters()
     values = (
         *_moved(write, now, db),
@@ -163,10 +179,25 @@ def insert(write: Write, now: datetime) -> bool:
         run.limit_key,
         db.time(run.created_at),
     )
+    rows = _logged(lines, now, db)
     with connection.cursor() as cursor:
-        cursor.execute(_insert_sql(), values)
+        if db.is_postgresql:
+            cursor.execute(_insert_sql(logs=True), (*values, _records(rows)))
+            return cursor.fetchone() is not None
+        cursor.execute(_insert_sql(logs=False), values)
         written: int = cursor.rowcount
+    if written:
+        _append(rows)
     return written == 1
+
+
+@cache
+def _insert_sql(*, logs: bool) -> str:
+    names, marks = ", ".join(_BORN), ", ".join(["%s"] * len(_BORN))
+    born = f"INSERT INTO {_SAGAS} ({names}) VALUES ({marks}) ON CONFLICT (type, business_key) DO NOTHING"  # noqa: S608 - names only
+    if not logs:
+        return born
+    return f"WITH born AS ({born} RETURNING id), logged AS ({_append_sql('born')}) SELECT id FROM born"  # noqa: S608 - as above
 
 
 def lock(ids: Iterable[UUID]) -> dict[UUID, tuple[int, bool]]:
@@ -178,8 +209,7 @@ def lock(ids: Iterable[UUID]) -> dict[UUID, tuple[int, bool]]:
     keys = [db.uuid(one) for one in ids]
     marks = ", ".join(["%s"] * len(keys))
     sql = f"""
-        SELECT s.id, s.epoch, EXISTS
-               (SELECT 1 FROM {_SIGNALS} g WHERE g.saga_id = s.id AND g.taken_at IS NULL AND NOT g.proposed)
+        SELECT s.id, s.epoch, {_TOLD}
           FROM {_SAGAS} s WHERE s.id IN ({marks}) AND s.lease_until IS NOT NULL ORDER BY s.id"""  # noqa: S608 - marks only
     if db.is_postgresql:
         sql += " FOR UPDATE OF s"
@@ -189,25 +219,64 @@ def lock(ids: Iterable[UUID]) -> dict[UUID, tuple[int, bool]]:
     return {_read_uuid(row[0]): (row[1], bool(row[2])) for row in rows}
 
 
-def save(writes: Sequence[Write], now: datetime) -> None:
-    """Write these sagas, each under its epoch. Raises Fenced when one of them has another by now."""
-    if not writes:
-        return
+def save(writes: Sequence[Write], lines: Sequence[Line], now: datetime) -> None:
+    """Write these locked sagas, each under its epoch, and append to the log. Raises Fenced when one has a new owner."""
     db = _Parameters()
-    columns = {**_MOVED, **_FENCE}
-    rows = [
+    if db.is_postgresql:
+        written = len(_save_in_one(writes, lines, now, db, unless="FALSE"))
+    else:
+        written = _save_rows(writes, now, db)
+        _append(_logged(lines, now, db))
+    if written != len(writes):
+        raise Fenced(f"{len(writes) - written} of {len(writes)} sagas have a new owner")
+
+
+def is_statement_enough() -> bool:
+    """Whether `save_at_once` writes sagas and their log at once: where a statement costs a round trip."""
+    return connections[DEFAULT_DB_ALIAS].vendor == "postgresql"
+
+
+def save_at_once(writes: Sequence[Write], lines: Sequence[Line], now: datetime) -> set[UUID]:
+    """Write in one statement, without a lock before it, the sagas that are ours still and to which nothing was said.
+
+    Returns their ids. The statement is a transaction of its own.
+    """
+    return _save_in_one(writes, lines, now, _Parameters(), unless=_TOLD)
+
+
+def _save_in_one(
+    writes: Sequence[Write], lines: Sequence[Line], now: datetime, db: _Parameters, *, unless: str
+) -> set[UUID]:
+    """The lines of a saga are only written with its row, and in their order."""
+    with connection.cursor() as cursor:
+        cursor.execute(_save_sql(unless), [_records(_fenced(writes, now, db)), _records(_logged(lines, now, db))])
+        return {row[0] for row in cursor.fetchall()}
+
+
+@cache
+def _save_sql(unless: str) -> str:
+    return f"""
+        WITH moved AS (
+            UPDATE {_SAGAS} s SET {_assignments("v.{name}", "s.")} FROM {_recordset({**_MOVED, **_FENCE})}
+             WHERE s.id = v.id AND s.epoch = v.epoch AND NOT {unless} RETURNING s.id),
+        logged AS ({_append_sql("moved")})
+        SELECT id FROM moved"""  # noqa: S608 - names only
+
+
+def _save_rows(writes: Sequence[Write], now: datetime, db: _Parameters) -> int:
+    sql = f"UPDATE {_SAGAS} SET {_assignments('%({name})s', '')} WHERE id = %(id)s AND epoch = %(epoch)s"  # noqa: S608 - names only
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, _fenced(writes, now, db))
+        written: int = cursor.rowcount
+    return written
+
+
+def _fenced(writes: Sequence[Write], now: datetime, db: _Parameters) -> list[dict[str, Any]]:
+    columns = (*_MOVED, *_FENCE)
+    return [
         dict(zip(columns, (*_moved(write, now, db), db.uuid(write.run.id), write.run.epoch), strict=True))
         for write in writes
     ]
-    with connection.cursor() as cursor:
-        if db.is_postgresql:
-            sql = f"UPDATE {_SAGAS} s SET {_assignments('v.{name}', 's.')} FROM {_recordset(columns)}"  # noqa: S608 - names only
-            cursor.execute(f"{sql} WHERE s.id = v.id AND s.epoch = v.epoch", [_records(rows)])
-        else:
-            sql = f"UPDATE {_SAGAS} SET {_assignments('%({name})s', '')}"  # noqa: S608 - as above
-            cursor.executemany(f"{sql} WHERE id = %(id)s AND epoch = %(epoch)s", rows)
-        if cursor.rowcount != len(writes):
-            raise Fenced(f"{len(writes) - cursor.rowcount} of {len(writes)} sagas have a new owner")
 
 
 def _assignments(new: str, old: str) -> str:
@@ -220,13 +289,24 @@ def _assignments(new: str, old: str) -> str:
     return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 
-def append(lines: Sequence[Line], now: datetime) -> None:
-    """Append to the log."""
-    if not lines:
-        return
-    db = _Parameters()
+def _append(rows: list[dict[str, Any]]) -> None:
+    sql = f"INSERT INTO {_LOG} ({', '.join(_LOGGED)}) VALUES ({', '.join(f'%({name})s' for name in _LOGGED)})"  # noqa: S608 - names only
+    with connection.cursor() as cursor:
+        if rows:
+            cursor.executemany(sql, rows)
+
+
+def _append_sql(written: str) -> str:
+    """Append the lines of those sagas whose ids are in *written*."""
+    names = ", ".join(_LOGGED)
+    numbered = {**_LOGGED, "number": "int"}
+    return f"""INSERT INTO {_LOG} ({names}) SELECT {", ".join(f"v.{name}" for name in _LOGGED)}
+        FROM {_recordset(numbered)} JOIN {written} w ON w.id = v.saga_id ORDER BY v.number"""  # noqa: S608 - names only
+
+
+def _logged(lines: Sequence[Line], now: datetime, db: _Parameters) -> list[dict[str, Any]]:
     at = db.time(now)
-    rows = [
+    return [
         {
             "saga_id": db.uuid(line.run.id),
             "step": line.log.unit,
@@ -238,16 +318,10 @@ def append(lines: Sequence[Line], now: datetime) -> None:
             "error": line.log.error,
             "output": line.output,
             "worker": db.uuid(line.worker),
+            "number": number,
         }
-        for line in lines
+        for number, line in enumerate(lines)
     ]
-    names = ", ".join(_LOGGED)
-    into = f"INSERT INTO {_LOG} ({names})"  # names of columns only
-    with connection.cursor() as cursor:
-        if db.is_postgresql:
-            cursor.execute(f"{into} SELECT {names} FROM {_recordset(_LOGGED)}", [_records(rows)])  # noqa: S608 - as above
-        else:
-            cursor.executemany(f"{into} VALUES ({', '.join(f'%({name})s' for name in _LOGGED)})", rows)
 
 
 def claim(owner: UUID, *, known: Q, lease: timedelta, limit: int, again: set[UUID]) -> list[SagaExecution]:
@@ -301,11 +375,6 @@ def signalled(owner: UUID, *, known: Q) -> list[UUID]:
     SagaSignal.objects.filter(~Exists(still), taken_at=None).update(taken_at=now)
     live.filter(known, owner=None, lease_until__gt=now).update(lease_until=now)
     return list(live.filter(owner=owner).values_list("pk", flat=True))
-
-
-def _insert_sql() -> str:
-    names, marks = ", ".join(_BORN), ", ".join(["%s"] * len(_BORN))
-    return f"INSERT INTO {_SAGAS} ({names}) VALUES ({marks}) ON CONFLICT (type, business_key) DO NOTHING"  # noqa: S608
 
 
 def _recordset(columns: dict[str, str]) -> str:

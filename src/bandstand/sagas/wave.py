@@ -76,14 +76,36 @@ class Moved:
 
 
 def persist(inputs: Iterable[Input], tenure: Tenure) -> tuple[list[Moved], set[UUID]]:
-    """Move these sagas on in one transaction; returns them and the ids of those that another worker has taken over.
+    """Move these sagas on; returns them and the ids of those that another worker has taken over.
 
-    Local steps and the follow-ups of ends run inside, each in a savepoint of its own. Whatever is raised, nothing of
-    the wave is written - unless the commit itself broke, and then nobody knows: read the rows anew.
+    Sagas of which nothing but their own rows changes are written by one statement, where the database can; the others
+    move in one transaction, with their local steps and the follow-ups of their ends in a savepoint each. Whatever is
+    raised, nobody knows what of the wave is written: read the rows anew.
     """
-    work = list(inputs)
+    now = clock.database_time()
+    moved, left = _move_at_once(list(inputs), tenure, now) if store.is_statement_enough() else ([], list(inputs))
+    if not left:
+        return moved, set()
+    others, lost = _move_together(left, tenure, now)
+    return [*moved, *others], lost
+
+
+def _move_at_once(work: list[Input], tenure: Tenure, now: datetime) -> tuple[list[Moved], list[Input]]:
+    """Move what is independent of anything but its own rows; returns it, and the inputs that are left.
+
+    Nothing is locked: a saga that another worker has taken over, or to which something was said, is not written.
+    """
+    moves: dict[UUID, _Moving | None] = {}
+    for one in work:
+        moving = moves[one.run.id] if one.run.id in moves else _Moving(one.run, tenure.owner, now, alone=True)
+        moves[one.run.id] = moving if moving is not None and moving.takes_alone(one.happened) else None
+    done = [moving.finished() for moving in moves.values() if moving is not None]
+    written = store.save_at_once(*_rows(done, tenure, now), now) if done else set[UUID]()
+    return [one for one in done if one.run.id in written], [one for one in work if one.run.id not in written]
+
+
+def _move_together(work: list[Input], tenure: Tenure, now: datetime) -> tuple[list[Moved], set[UUID]]:
     with transaction.atomic():
-        now = clock.database_now()
         held = store.lock({one.run.id for one in work})
         said = _said([saga_id for saga_id, (_, has_signals) in held.items() if has_signals])
         moves: dict[UUID, _Moving] = {}
@@ -102,7 +124,8 @@ def persist(inputs: Iterable[Input], tenure: Tenure) -> tuple[list[Moved], set[U
         for saga_id, moving in moves.items():
             moving.keep(said.get(saga_id, []))
         done = [moving.finished() for moving in moves.values()]
-        _write(done, tenure, now)
+        if done:
+            store.save(*_rows(done, tenure, now), now)
     return done, lost
 
 
@@ -114,9 +137,8 @@ def _said(ids: list[UUID]) -> dict[UUID, list[SagaSignal]]:
     return said
 
 
-def _write(moves: list[Moved], tenure: Tenure, now: datetime) -> None:
-    store.save([_row(moved, tenure, now) for moved in moves], now)
-    store.append([line for moved in moves for line in moved.lines], now)
+def _rows(moves: list[Moved], tenure: Tenure, now: datetime) -> tuple[list[store.Write], list[store.Line]]:
+    return [_row(moved, tenure, now) for moved in moves], [line for moved in moves for line in moved.lines]
 
 
 def _row(moved: Moved, tenure: Tenure, now: datetime) -> store.Write:
@@ -137,12 +159,19 @@ def _row(moved: Moved, tenure: Tenure, now: datetime) -> store.Write:
     return store.Write(run=moved.run, state=state, context=context_data, owner=owner, lease_until=lease_until)
 
 
-class _Moving:
-    """One saga on its way through a wave, until it waits for something outside this transaction."""
+class _NeedsTransaction(Exception):
+    """What follows touches more than the saga's own rows."""
 
-    def __init__(self, run: Run, worker: UUID, now: datetime) -> None:
+
+class _Moving:
+    """One saga on its way through a wave, until it waits for something outside this transaction.
+
+    One that is `alone` has no transaction around it.
+    """
+
+    def __init__(self, run: Run, worker: UUID, now: datetime, *, alone: bool = False) -> None:
         self.moved = Moved(run=run, state=run.state, context=run.context)
-        self._worker, self._now = worker, now
+        self._worker, self._now, self._alone = worker, now, alone
         self._pending: list[Call] = []
         self._output = ""
         self._unread: set[int] = set()
@@ -161,6 +190,16 @@ class _Moving:
             happened = Due()
         if happened is not None:
             self.take_in(happened)
+
+    def takes_alone(self, happened: Event | Answer | None) -> bool:
+        """Take in what happened if that needs no transaction; otherwise this is of no use any more."""
+        if happened is None or isinstance(happened, Resumed):  # something was said, or may have been
+            return False
+        try:
+            self.take_in(happened)
+        except _NeedsTransaction:
+            return False
+        return True
 
     def take_in(self, happened: Event | Answer) -> None:
         """Take in what happened, and all that follows from it within the transaction."""
@@ -239,17 +278,24 @@ class _Moving:
                     kept = beginning_of(moved.run)
                 moved.lines.append(store.Line(moved.run, command, kept, self._worker))
             case Decide():
+                self._ask_for_transaction()
                 yield decide(moved.run, command.unit, moved.context, self._now)
             case Call():
                 point(moved.run, command.unit, command.direction, "before_intent")
                 if command.leaf.mode is Mode.CALL:
                     self._pending.append(command)
                 else:
+                    self._ask_for_transaction()
                     yield from self._run_local(command)
             case Ready():
+                self._ask_for_transaction()
                 children.tell_parent(moved.run, moved.state, moved.context)
             case End():
                 yield from self._end(command)
+
+    def _ask_for_transaction(self) -> None:
+        if self._alone:
+            raise _NeedsTransaction
 
     def _run_local(self, call: Call) -> Iterable[Event | Answer]:
         run = self.moved.run
@@ -264,6 +310,7 @@ class _Moving:
 
     def _end(self, end: End) -> Iterable[Event]:
         """Call the saga's `ended`, beside which the end is recorded."""
+        self._ask_for_transaction()
         moved, saga = self.moved, self.moved.run.saga
         with context.bound(moved.run.work()):
             try:
