@@ -9,6 +9,7 @@ from django.db import transaction
 from bandstand.events import Event, publish
 from bandstand.lifecycle.crashpoints import crash_point_names
 from bandstand.sagas import (
+    Approval,
     ChildSaga,
     Each,
     Parallel,
@@ -18,6 +19,7 @@ from bandstand.sagas import (
     SagaStep,
     StepCall,
     StepKind,
+    Timer,
     WaitFor,
 )
 from bandstand.sagas.checks import check_saga
@@ -88,6 +90,48 @@ def test_a_saga_that_could_not_be_undone_or_ended_is_an_error(steps, expected):
     assert faults(*steps) == expected
 
 
+DEADLINE = timedelta(minutes=2)  # unless a saga says another one
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        Timer("rest", until=DEADLINE),
+        Approval("manager", timeout=DEADLINE),
+        Approval("weather", timeout=DEADLINE, optional=True),
+        WaitFor("bell", event=Answered, key=lambda event: event.key, timeout=DEADLINE),
+    ],
+)
+def test_a_wait_that_the_deadline_cuts_short_is_a_warning(wait):
+    assert faults(Parallel("both", step("a", undo=nothing), wait), step("b", kind=RETRIABLE)) == ["bandstand.W315"]
+    patient = type("Unnamed", (Saga,), {"steps": [wait], "deadline": None})()
+    assert list(check_saga(patient)) == []
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [Timer("rest", until=timedelta(seconds=119)), Approval("manager"), Timer("stay", until=lambda _: DEADLINE)],
+        [step("pay", kind=PIVOT, undo=nothing), Timer("rest", until=DEADLINE)],
+        [Parallel("papers", Timer("rest", until=DEADLINE), step("invoice", kind=RETRIABLE))],
+    ],
+)
+def test_what_ends_before_the_deadline_or_lies_behind_the_pivot_is_none(steps):
+    assert faults(*steps) == []
+
+
+def test_the_deadline_ends_an_optional_wait_too(stage):
+    class Impatient(Saga):
+        name = "declared_impatient"
+        steps = [Approval("weather", timeout=timedelta(hours=1), optional=True)]
+
+        def begin(self, event):
+            return event, {}
+
+    ended = stage.settle(stage.begin(Impatient, "i1"))
+    assert (ended.status, ended.reason) == ("cancelled", "deadline")
+
+
 def test_a_context_that_would_not_come_back_the_same_is_an_error():
     saga = type("Unnamed", (Saga,), {"steps": [step("a", undo=nothing)], "context": Basket})()
     assert [fault.id for fault in check_saga(saga)] == ["bandstand.E309"]
@@ -133,7 +177,6 @@ def test_publishing_its_event_starts_a_saga_in_the_same_transaction(stage):
 
 def test_only_what_is_called_asked_or_done_has_crash_points():
     """A mere wait passes none: nobody can order a crash there."""
-    from bandstand.sagas import Approval, Timer
 
     class Waiting(Saga):
         steps = [

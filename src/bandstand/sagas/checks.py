@@ -1,11 +1,13 @@
-"""System checks of declared sagas: bandstand.E301 to E314."""
+"""System checks of declared sagas: bandstand.E301 to E314, W315."""
 
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import takewhile
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's name for it
 
 from bandstand.config import section
 from bandstand.sagas.config import SagasConfig
@@ -13,7 +15,19 @@ from bandstand.sagas.context_faults import faults_of
 from bandstand.sagas.definition import Saga
 from bandstand.sagas.plan import passes_pivot
 from bandstand.sagas.registry import sagas
-from bandstand.sagas.steps import ChildSaga, Each, Group, Leaf, Mode, SagaCommand, SagaStep, StepKind, WaitFor
+from bandstand.sagas.steps import (
+    Approval,
+    ChildSaga,
+    Each,
+    Group,
+    Leaf,
+    Mode,
+    SagaCommand,
+    SagaStep,
+    StepKind,
+    Timer,
+    WaitFor,
+)
 
 __all__ = ["check_saga", "check_sagas", "check_settings"]
 
@@ -38,8 +52,8 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     return [Error(said, hint=hint, id="bandstand.E320")] if odd else []
 
 
-def check_saga(saga: Saga) -> Iterator[Error]:
-    """The faults of one saga."""
+def check_saga(saga: Saga) -> Iterator[CheckMessage]:
+    """The faults of one saga, and what it cannot mean."""
     if not saga.steps:
         yield _error(saga, "E305", "has no steps", "Give it a list of steps.")
         return
@@ -52,6 +66,7 @@ def check_saga(saga: Saga) -> Iterator[Error]:
         yield from _answer(saga, leaf)
     for group in saga.plan.groups():
         yield from _group(saga, group)
+    yield from _waits(saga)
 
 
 def _names(saga: Saga) -> Iterator[Error]:
@@ -116,6 +131,32 @@ def _group(saga: Saga, group: Group) -> Iterator[Error]:
         yield _error(saga, "E314", f"waits for an event within the loop {group.name!r}", hint)
     if isinstance(group, Each) and any(isinstance(one, Each) and one is not group for one in _inner(saga, group)):
         yield _error(saga, "E308", f"has a loop within the loop {group.name!r}", "Make the inner one a child saga.")
+
+
+def _waits(saga: Saga) -> Iterator[Warning]:
+    """Waits that the deadline cuts short. Once a step may have begun that only goes forward, it bounds nothing."""
+    limit = saga.deadline
+    first = next((leaf for leaf in saga.plan.leaves if passes_pivot(leaf)), None)
+    for leaf in takewhile(lambda one: one is not first, saga.plan.leaves):
+        length = _length(leaf)
+        if limit is None or length is None or length < limit or (first is not None and _share(saga, leaf, first)):
+            continue
+        fault = f"waits for {length} at {leaf.name!r}, but turns back at its deadline, after {limit}"
+        hint = "Give it a longer `deadline`, or `deadline = None`; behind the pivot it bounds nothing."
+        yield Warning(f"The saga {saga.name!r} {fault}.", hint=hint, obj=type(saga), id="bandstand.W315")
+
+
+def _length(leaf: Leaf) -> timedelta | None:
+    """How long a wait may last by its own words."""
+    if isinstance(leaf, Timer):
+        return leaf.until if isinstance(leaf.until, timedelta) else None
+    return leaf.timeout if isinstance(leaf, Approval | WaitFor) else None
+
+
+def _share(saga: Saga, one: Leaf, other: Leaf) -> bool:
+    """Whether both lie within some group."""
+    plan = saga.plan
+    return any(all(plan.is_within(leaf.name, group.name) for leaf in (one, other)) for group in plan.groups())
 
 
 def _inner(saga: Saga, group: Group) -> Iterator[Group]:
