@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from bandstand.events import Event, publish
-from bandstand.sagas import Saga, SagaExecution, SagaStep, StepCall, StepKind, WaitFor, host, registry, starting
+from bandstand.sagas import Limit, Saga, SagaExecution, SagaStep, StepCall, StepKind, WaitFor, host, registry, starting
 from bandstand.sagas.models import SagaSignal
 from bandstand.sagas.signals import SignalName, send
 from tests.sagas.stage import Stage
@@ -259,3 +260,29 @@ def test_a_saga_that_waits_hears_by_the_release_that_it_will_be_upgraded_by(stag
         publish(BellRung(parcel="a-parcel"))
     row = stage.settle(saga_id, seconds=60)
     assert (row.status, row.version) == ("completed", 2)
+
+
+def test_a_look_for_sagas_costs_the_same_however_many_are_declared(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.sagas, "_sagas", {})
+    declare(1)
+    before = looked(stage)
+    declare(40)
+    assert looked(stage) == before
+
+
+def declare(number: int) -> None:
+    """So many sagas, of which only some may run at a time."""
+    for one in range(number):
+        saga = First()
+        saga.name, saga.limit = f"parcel_{one}", Limit(live=2)  # type: ignore[misc]
+        registry.sagas.add(saga)
+
+
+def looked(stage: Stage) -> list[int]:
+    """How many conditions each query has of a worker that looks around and finds nothing."""
+    stage.clock.advance(30)
+    with CaptureQueriesContext(connection) as queries:
+        stage.employ().turn()
+    return [one["sql"].count('"type"') for one in queries]

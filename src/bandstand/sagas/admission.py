@@ -24,9 +24,7 @@ _LOOK_AT = 1000
 def admit(saga: Saga, *, most: int) -> int:
     """Let up to *most* pending sagas of a type begin; returns how many. They are due at once, for any worker."""
     limit, now = saga.limit, clock.database_now()
-    waiting = SagaExecution.objects.filter(
-        type=saga.name, status=SagaStatus.PENDING, limit_key__isnull=False, owner=None, next_at__lte=now
-    )
+    waiting = _waiting([saga.name], now)
     if limit is None or most <= 0 or not waiting.exists():
         return 0
     with transaction.atomic():
@@ -40,10 +38,22 @@ def admit(saga: Saga, *, most: int) -> int:
 
 
 def admit_all(*, most: int) -> None:
-    """Let pending sagas of all limited types begin, up to *most* of each."""
-    for saga in sagas:
-        if saga.limit is not None and sagas.is_newest(saga):
+    """Let pending sagas of all limited types begin, up to *most* of each; one query where none waits."""
+    limited = [saga for saga in sagas if saga.limit is not None and sagas.is_newest(saga)]
+    if limited and most > 0 and _waiting([saga.name for saga in limited], clock.database_now()).exists():
+        for saga in limited:
             admit(saga, most=most)
+
+
+def _waiting(names: list[str], now: datetime) -> QuerySet[SagaExecution]:
+    return SagaExecution.objects.filter(
+        type__in=names,
+        status=SagaStatus.PENDING,
+        lease_until__isnull=False,
+        limit_key__isnull=False,
+        owner=None,
+        next_at__lte=now,
+    )
 
 
 def _locked(name: str) -> SagaQuota:

@@ -26,10 +26,13 @@ _AGAIN = timedelta(seconds=60)
 
 
 def known() -> Q:
-    """The rows that this process can go on with."""
-    wanted = Q(pk__in=[])
+    """The rows that this process can go on with; one condition for all sagas of the same versions."""
+    alike: dict[frozenset[int], list[str]] = {}
     for name, versions in sagas.versions().items():
-        wanted |= Q(type=name, version__in=versions)
+        alike.setdefault(frozenset(versions), []).append(name)
+    wanted = Q(pk__in=[])
+    for shared, names in alike.items():
+        wanted |= Q(type__in=names, version__in=shared)
     return wanted
 
 
