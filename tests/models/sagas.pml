@@ -393,7 +393,7 @@ active [WORKERS] proctype worker() {
   Saga mine; byte heard[UNITS]; bool awake = false;
   byte n = 0; byte k = 0; byte what = 0; byte verdict = 0;
   do
-  :: atomic { status == RUNNING && (!calm || owner == NOBODY) ->             /* @ bandstand.sagas.store.claim */
+  :: atomic { status == RUNNING && (!calm || owner == NOBODY) ->             /* @ bandstand.sagas.leases.claim */
        STILL_SENT(RESERVE); STILL_SENT(CAPTURE); STILL_SENT(COMMIT);
 #ifdef PARALLEL
        STILL_SENT(COUPON);

@@ -33,8 +33,8 @@ LOG = (
         "claim keeps the epoch",
         "a saga is taken over without a new epoch, so that its last owner may write on",
         (
-            Edit("store.py", 'epoch=F("epoch") + 1, lease_until=now + lease)', "lease_until=now + lease)"),
-            Edit("store.py", "        row.epoch += 1\n", "        pass\n"),
+            Edit("leases.py", 'epoch=F("epoch") + 1, lease_until=now + lease)', "lease_until=now + lease)"),
+            Edit("leases.py", "        row.epoch += 1\n", "        pass\n"),
         ),
         _MECHANISMS,
         model="NOFENCE",
@@ -53,19 +53,19 @@ LOG = (
     Mutant(
         "lease never renewed",
         "a worker that waits long for an answer loses its saga though it lives",
-        (Edit("runner.py", "store.heartbeat(self.owner, live, lease=self.lease)", "pass"),),
+        (Edit("runner.py", "leases.heartbeat(self.owner, live, lease=self.lease)", "pass"),),
         _RUNNER,
     ),
     Mutant(
         "lease ignored",
         "a worker takes over sagas whose lease has not run out",
-        (Edit("store.py", "lease_until__lte=now)", "lease_until__isnull=False)"),),
+        (Edit("leases.py", "lease_until__lte=now)", "lease_until__isnull=False)"),),
         _RUNNER,
     ),
     Mutant(
         "lease by the host's clock",
         "a worker whose host is ahead takes over sagas whose lease has not run out",
-        (Edit("store.py", "    now = clock.database_now()\n    due = ", "    now = clock.now()\n    due = "),),
+        (Edit("leases.py", "    now = clock.database_now()\n    due = ", "    now = clock.now()\n    due = "),),
         "tests/sagas/test_transactions.py",
     ),
     Mutant(

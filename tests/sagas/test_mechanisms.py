@@ -7,7 +7,7 @@ the product offers no way to do without them.
 import pytest
 from msgspec.structs import replace
 
-from bandstand.sagas import SagaExecution, store
+from bandstand.sagas import SagaExecution, leases
 from bandstand.sagas.runs import read_state, write_state
 from bandstand.sagas.steps import Direction
 from bandstand.sagas.transitions import Phase
@@ -34,7 +34,7 @@ def test_without_tombstones_a_late_request_charges_a_cancelled_order(stage, tomb
 @pytest.mark.parametrize(("forget", "end"), [(False, "cancelled"), (True, "completed")])
 def test_without_fencing_a_stale_worker_confirms_what_was_refunded(stage, monkeypatch, forget, end):
     if forget:
-        monkeypatch.setattr(store, "claim", _changing(store.claim, _same_epoch))
+        monkeypatch.setattr(leases, "claim", _changing(leases.claim, _same_epoch))
     saga_id = stage.start("m3")
     while "capture.do" not in stage.shop.calls:
         stage.worker.turn()
@@ -57,7 +57,7 @@ def test_without_fencing_a_stale_worker_confirms_what_was_refunded(stage, monkey
 @pytest.mark.parametrize(("forget", "charged"), [(False, 0), (True, 1)])
 def test_without_the_intent_a_crash_behind_the_call_leaves_a_charge(stage, monkeypatch, forget, charged):
     if forget:
-        monkeypatch.setattr(store, "claim", _changing(store.claim, _no_intent))
+        monkeypatch.setattr(leases, "claim", _changing(leases.claim, _no_intent))
     saga_id = stage.start("m4")
     while "capture.do" not in stage.shop.calls:
         stage.worker.turn()

@@ -145,6 +145,18 @@ def test_a_dead_workers_sagas_are_taken_over_when_their_leases_run_out(stage):
     assert "do validate 2 intent" in stage.log(saga_id)
 
 
+def test_a_lease_that_was_written_late_is_found_with_the_next_sweep(stage):
+    """Its moment lies before what the worker has looked through: a transaction that took long has committed."""
+    stage.drive()
+    host.install_worker(None)
+    saga_id = stage.start("b8")
+    SagaExecution.objects.update(lease_until=stage.clock.now() - timedelta(minutes=1))
+    stage.drive()
+    assert stage.row(saga_id).epoch == 1
+    stage.clock.advance(timedelta(seconds=31))
+    assert stage.settle(saga_id).status == "completed"
+
+
 def test_a_stale_worker_writes_nothing(stage):
     saga_id = stage.start("b3")
     stage.worker.turn()

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -18,12 +19,13 @@ from django.db import Error
 from bandstand import clock
 from bandstand.config import section
 from bandstand.lifecycle import Loop
-from bandstand.sagas import host, store
+from bandstand.sagas import host, leases
 from bandstand.sagas.admission import admit_all
 from bandstand.sagas.calls import Answer, call_remotely, point
 from bandstand.sagas.config import SagasConfig
 from bandstand.sagas.engine import patience
 from bandstand.sagas.hand import Hand
+from bandstand.sagas.models import SagaExecution
 from bandstand.sagas.pool import CallPool
 from bandstand.sagas.protocol import Begun, Call, Due, Outcome, Resumed, Withdrawn
 from bandstand.sagas.reports import report_loss, report_move
@@ -38,6 +40,9 @@ log = logging.getLogger(__name__)
 
 _LONGEST_WAIT, _SHORTEST_LOOK, _LONGEST_PAUSE = 0.5, 0.1, 5.0
 _MOST_PER_WAVE = 256
+_SWEEP_EVERY = 30.0
+_LATE_COMMIT = timedelta(seconds=10)
+"""How long a transaction may take that makes a saga due, for it to be found at once and not with the next sweep."""
 
 
 class Pool(Protocol):
@@ -93,6 +98,8 @@ class Runner(Loop):
         self._pause = self._look_pause = _SHORTEST_LOOK
         self._look_at = self._beat_at = clock.monotonic()
         self._leaving = False
+        self._looked_until: datetime | None = None
+        self._sweep_at = clock.monotonic()
         self.owner = clock.uuid7()
         self.lease = self._config.lease
 
@@ -257,7 +264,7 @@ class Runner(Loop):
         if now >= self._beat_at:
             self._beat_at = now + self.lease.total_seconds() / 3
             if live:
-                store.heartbeat(self.owner, live, lease=self.lease)
+                leases.heartbeat(self.owner, live, lease=self.lease)
             park_orphans()
         if now >= self._look_at:
             self._listen()
@@ -267,7 +274,7 @@ class Runner(Loop):
     def _listen(self) -> None:
         """Hear what another process said to our sagas."""
         live = self._hand.live
-        told = store.signalled(self.owner, known=known())
+        told = leases.signalled(self.owner, known=known())
         self._commit([Input(live[one], None) for one in told if one in live])
 
     def _look(self, now: float) -> None:
@@ -276,7 +283,7 @@ class Runner(Loop):
         Sagas of a failed wave are read anew and go one by one: if one of them is the cause, the others go on.
         """
         room = self._config.max_live - len(self._hand.live)
-        rows = store.claim(self.owner, known=known(), lease=self.lease, limit=room, again=self._suspects)
+        rows = self._claim(now, room)
         longer = min(self._look_pause * 2, self._config.look_every.total_seconds())
         self._look_pause = _SHORTEST_LOOK if rows else longer
         self._look_at = now + self._look_pause
@@ -288,9 +295,19 @@ class Runner(Loop):
         for wave in (*([one] for one in alone), together):
             self._commit(wave)
 
+    def _claim(self, now: float, room: int) -> list[SagaExecution]:
+        """Take over what has come due since the last look; look at everything when it is time to sweep."""
+        began, since = clock.database_time(), self._looked_until
+        if now >= self._sweep_at:
+            since, self._sweep_at = None, now + _SWEEP_EVERY
+        rows = leases.claim(self.owner, known=known(), lease=self.lease, limit=room, again=self._suspects, since=since)
+        if len(rows) < room:
+            self._looked_until = began - _LATE_COMMIT
+        return rows
+
     def _release(self, runs: list[Run]) -> None:
         with suppress(Error):  # then the leases run out by themselves
-            store.release(self.owner, [run.id for run in runs], at_once=[run.id for run in runs if run.renewals])
+            leases.release(self.owner, [run.id for run in runs], at_once=[run.id for run in runs if run.renewals])
         for run in runs:
             self._hand.drop(run.id)
 

@@ -6,34 +6,19 @@ writes names the epoch once more, so that a worker whose lease was taken over ca
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
-from bandstand import clock
-from bandstand.sagas.limits import Priority
 from bandstand.sagas.models import SagaExecution, SagaSignal, SagaStepLog
 from bandstand.sagas.protocol import Log, State
 from bandstand.sagas.runs import Run, write_state
 
-__all__ = [
-    "Fenced",
-    "Line",
-    "Write",
-    "claim",
-    "heartbeat",
-    "insert",
-    "lock",
-    "release",
-    "save",
-    "save_at_once",
-    "signalled",
-]
+__all__ = ["Fenced", "Line", "Write", "insert", "is_statement_enough", "lock", "save", "save_at_once"]
 
 _SAGAS = SagaExecution._meta.db_table  # noqa: SLF001 - Django's documented way to the name
 _LOG = SagaStepLog._meta.db_table  # noqa: SLF001
@@ -322,59 +307,6 @@ def _logged(lines: Sequence[Line], now: datetime, db: _Parameters) -> list[dict[
         }
         for number, line in enumerate(lines)
     ]
-
-
-def claim(owner: UUID, *, known: Q, lease: timedelta, limit: int, again: set[UUID]) -> list[SagaExecution]:
-    """Take over up to *limit* of the *known* sagas whose lease ran out, and those of *again* that are ours still.
-
-    The more urgent ones first, and among those the ones that have waited longest.
-    """
-    now = clock.database_now()
-    due = SagaExecution.objects.filter(known, priority__in=list(Priority), lease_until__lte=now)
-    ours = SagaExecution.objects.filter(pk__in=again, owner=owner)
-    if not again and (limit <= 0 or not due.exists()):
-        return []
-    with transaction.atomic():
-        rows = list(ours.select_for_update()) if again else []
-        free = due.exclude(pk__in={row.pk for row in rows}).order_by("lease_until").select_for_update(skip_locked=True)
-        for priority in sorted(Priority, reverse=True):
-            rows += free.filter(priority=priority)[: max(0, limit - len(rows))]
-        mine = SagaExecution.objects.filter(pk__in=[row.pk for row in rows])
-        mine.update(owner=owner, epoch=F("epoch") + 1, lease_until=now + lease)
-    for row in rows:
-        row.epoch += 1
-    return rows
-
-
-def heartbeat(owner: UUID, ids: Iterable[UUID], *, lease: timedelta) -> int:
-    """Renew the leases of all these sagas in one statement; returns how many are ours still."""
-    until = clock.database_now() + lease
-    return SagaExecution.objects.filter(pk__in=list(ids), owner=owner).update(lease_until=until)
-
-
-def release(owner: UUID, ids: Iterable[UUID], *, at_once: Iterable[UUID] = ()) -> None:
-    """Let any worker take these sagas, each from the moment its next attempt is due, or now: some need a keeper."""
-    saga_ids = list(ids)
-    if not saga_ids:
-        return
-    now = clock.database_now()
-    held = SagaExecution.objects.filter(pk__in=saga_ids, owner=owner)
-    held.filter(next_at__gt=now).exclude(pk__in=list(at_once)).update(owner=None, lease_until=F("next_at"))
-    held.filter(owner=owner).update(owner=None, lease_until=now)
-
-
-def signalled(owner: UUID, *, known: Q) -> list[UUID]:
-    """Which sagas of *owner* were told something that no wave has taken in yet; those without an owner become due."""
-    new = SagaSignal.objects.filter(taken_at=None, kept=False, proposed=False).values("saga_id")
-    live = SagaExecution.objects.filter(pk__in=new, lease_until__isnull=False)
-    now = clock.database_now()
-    if not new.exists():
-        return []
-    # Nobody takes in any more what was said to a saga that has ended.
-    still = SagaExecution.objects.filter(pk=OuterRef("saga_id"), lease_until__isnull=False)
-    SagaSignal.objects.filter(~Exists(still), taken_at=None).update(taken_at=now)
-    live.filter(known, owner=None, lease_until__gt=now).update(lease_until=now)
-    return list(live.filter(owner=owner).values_list("pk", flat=True))
 
 
 def _recordset(columns: dict[str, str]) -> str:

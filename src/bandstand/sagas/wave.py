@@ -154,7 +154,7 @@ def _row(moved: Moved, tenure: Tenure, now: datetime) -> store.Write:
     elif state.status is SagaStatus.PENDING and moved.run.limit_key is not None:
         owner, lease_until, moved.kept = None, now + patience.LONG, False
     elif tenure.leaving or far:
-        owner, lease_until, moved.kept = None, now if is_needed or until is None else until, False
+        owner, lease_until, moved.kept = None, now if is_needed or until is None else max(until, now), False
     context_data = None if moved.context is moved.run.context else moved.context
     return store.Write(run=moved.run, state=state, context=context_data, owner=owner, lease_until=lease_until)
 
