@@ -153,7 +153,7 @@ def test_a_lease_that_was_written_late_is_found_with_the_next_sweep(stage):
     SagaExecution.objects.update(lease_until=stage.clock.now() - timedelta(minutes=1))
     stage.drive()
     assert stage.row(saga_id).epoch == 1
-    stage.clock.advance(timedelta(seconds=31))
+    stage.clock.advance(timedelta(seconds=11))
     assert stage.settle(saga_id).status == "completed"
 
 

@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 
 _LONGEST_WAIT, _SHORTEST_LOOK, _LONGEST_PAUSE = 0.5, 0.1, 5.0
 _MOST_PER_WAVE = 256
-_SWEEP_EVERY = 30.0
-_LATE_COMMIT = timedelta(seconds=10)
+_SWEEP_EVERY = 10.0
+_LATE_COMMIT = timedelta(seconds=2)
 """How long a transaction may take that makes a saga due, for it to be found at once and not with the next sweep."""
 
 
