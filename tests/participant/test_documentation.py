@@ -1,37 +1,17 @@
 """The example of docs/reference/participants.md, module by module as it stands there."""
 
-import re
-import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from bandstand.testing.participants import ParticipantSuite
+from tests.pages import run
 from tests.project.models import Booking
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "participants.md"
-MODULE = re.compile(r"```python\n# ([\w/]+)\.py\n(.*?)```", re.DOTALL)
-
-
-def documented() -> dict[str, ModuleType]:
-    """The modules of the page, run in its order; only the table is not on it."""
-    models = ModuleType("halls.models")
-    models.Booking = Booking  # type: ignore[attr-defined]
-    found = {"halls": ModuleType("halls"), "halls.models": models}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, module in found.items():
-            patch.setitem(sys.modules, name, module)
-        for path, text in MODULE.findall(PAGE.read_text(encoding="utf-8")):
-            name = path.replace("/", ".")
-            found[name] = ModuleType(name)
-            patch.setitem(sys.modules, name, found[name])
-            exec(compile(text, f"{PAGE.name}:{name}", "exec"), vars(found[name]))
-    return found
-
-
-HALLS = documented()
+MODELS = ModuleType("halls.models")  # only the table is not on the page
+MODELS.Booking = Booking  # type: ignore[attr-defined]
+HALLS = run("reference/participants.md", given=[MODELS])
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from bandstand.sagas.registry import sagas
 from bandstand.sagas.signals import SignalName, signal
 from bandstand.sagas.steps import Node
 from bandstand.testing.participants import FakeParticipant, Fault
-from tests.sagas import pages
+from tests import pages
 from tests.sagas.stage import Stage
 
 PAGE = "reference/sagas.md"

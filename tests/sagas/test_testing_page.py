@@ -1,29 +1,10 @@
 """The examples of docs/reference/testing-sagas.md, module by module as they stand there."""
 
-import re
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "testing-sagas.md"
-MODULE = re.compile(r"```python\n# ([\w/]+)\.py\n(.*?)```", re.DOTALL)
+from tests.pages import run
 
-
-def documented() -> dict[str, ModuleType]:
-    found = {"trips": ModuleType("trips")}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "trips", found["trips"])
-        for path, text in MODULE.findall(PAGE.read_text(encoding="utf-8")):
-            name = path.replace("/", ".")
-            found[name] = ModuleType(name)
-            patch.setitem(sys.modules, name, found[name])
-            exec(compile(text, f"{PAGE.name}:{name}", "exec"), vars(found[name]))
-    return found
-
-
-TRIPS = documented()
+TRIPS = run("reference/testing-sagas.md")
 
 
 @pytest.fixture(autouse=True)

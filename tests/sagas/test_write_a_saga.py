@@ -12,7 +12,7 @@ from bandstand.sagas import SagaExecution
 from bandstand.sagas.checks import check_saga
 from bandstand.sagas.signals import SignalName, signal
 from bandstand.testing.participants import Fault
-from tests.sagas import pages
+from tests import pages
 from tests.sagas.keyed_services import KeyedServices, keyed_services
 from tests.sagas.stage import Stage
 

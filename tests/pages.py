@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -9,7 +10,7 @@ import pytest
 
 __all__ = ["DOCS", "blocks", "modules", "run"]
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[1] / "docs"
 _BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 _NAMED = re.compile(r"# ([\w/]+)\.py\n")
 
@@ -25,10 +26,12 @@ def modules(page: str) -> dict[str, str]:
     return {match[1].replace("/", "."): block for match, block in named if match is not None}
 
 
-def run(page: str, *, app: str = "") -> dict[str, ModuleType]:
-    """The modules of a page, run in its order; its models become those of the installed *app*."""
+def run(page: str, *, app: str = "", given: Iterable[ModuleType] = ()) -> dict[str, ModuleType]:
+    """The modules of a page, run in its order beside those *given*; its models become those of the installed *app*."""
     found: dict[str, ModuleType] = {}
     with pytest.MonkeyPatch.context() as patch:
+        for module in given:
+            patch.setitem(sys.modules, module.__name__, module)
         for name, text in modules(page).items():
             package, _, last = name.rpartition(".")
             patch.setitem(sys.modules, package, ModuleType(package))
