@@ -5,7 +5,6 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,16 +12,7 @@ from uuid import uuid4
 
 import urllib3
 
-__all__ = ["Caller", "Receiver", "Taken", "until"]
-
-
-def until(condition: Callable[[], Any], *, seconds: float = 30.0) -> Any:
-    """Return the first true value of *condition*, or fail when the time is over."""
-    give_up = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < give_up, "the condition never came true"
-        time.sleep(0.01)
-    return value
+__all__ = ["Caller", "Receiver", "Taken"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import urllib3
-from tests.chaos.provider_client import Caller, Receiver, until
+from tests.chaos.provider_client import Caller, Receiver
+from tests.fleet_unit.fleets import until
 
 LOST = (urllib3.exceptions.ProtocolError, urllib3.exceptions.TimeoutError)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 import urllib3
-from tests.chaos.provider_client import Caller, Receiver, until
+from tests.chaos.provider_client import Caller, Receiver
 from tests.chaos.provider_process import ProviderProcess
+from tests.fleet_unit.fleets import until
 
 from bandstand.chaos.provider.ledger import Ledger, LedgerBroken, LedgerDamaged, LedgerInUse
 from bandstand.chaos.provider.records import Cancelled, ModeSet, encode

@@ -103,7 +103,7 @@ def test_the_lock_is_free_however_a_transaction_ends(end):
                 if end == "close":
                     connection.close()
         except DatabaseError:
-            pass
+            pass  # the error that this end is about, or its consequence
 
     together(1, write)
     assert not _lock_of(str(connection.settings_dict["NAME"]))._held

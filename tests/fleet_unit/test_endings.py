@@ -30,7 +30,7 @@ def members(fleet: Fleet) -> list[int]:
         if process.name.isdigit() and int(process.name) != os.getpid():
             try:
                 text = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
-            except OSError:
+            except OSError:  # it has ended meanwhile
                 continue
             if os.fsencode(str(fleet.data)) in text and not is_gone(int(process.name)):
                 found.append(int(process.name))

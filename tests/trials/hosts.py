@@ -93,7 +93,7 @@ class Host:
             self.stand(IDLE)
             self._work(self)
         except _Death:
-            pass
+            pass  # as it was told to
         except BaseException as error:  # noqa: BLE001 - raised where the host is told to step
             self._error = error
         finally:

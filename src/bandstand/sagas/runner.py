@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -25,7 +24,7 @@ from bandstand.sagas.calls import Answer, call_remotely, point
 from bandstand.sagas.config import SagasConfig
 from bandstand.sagas.engine import patience
 from bandstand.sagas.hand import Hand
-from bandstand.sagas.models import SagaExecution
+from bandstand.sagas.lookout import Lookout
 from bandstand.sagas.pool import CallPool
 from bandstand.sagas.protocol import Begun, Call, Due, Outcome, Resumed, Withdrawn
 from bandstand.sagas.reports import report_loss, report_move
@@ -38,11 +37,8 @@ __all__ = ["Pool", "Runner"]
 
 log = logging.getLogger(__name__)
 
-_LONGEST_WAIT, _SHORTEST_LOOK, _LONGEST_PAUSE = 0.5, 0.1, 5.0
+_LONGEST_WAIT, _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 0.1, 5.0
 _MOST_PER_WAVE = 256
-_SWEEP_EVERY = 10.0
-_LATE_COMMIT = timedelta(seconds=2)
-"""How long a transaction may take that makes a saga due, for it to be found at once and not with the next sweep."""
 
 
 class Pool(Protocol):
@@ -95,11 +91,9 @@ class Runner(Loop):
         self._signals: queue.SimpleQueue[_Signal] = queue.SimpleQueue()
         self._hand = Hand()
         self._suspects: set[UUID] = set()
-        self._pause = self._look_pause = _SHORTEST_LOOK
-        self._look_at = self._beat_at = clock.monotonic()
+        self._lookout = Lookout(self._config.look_every)
+        self._pause, self._beat_at = _SHORTEST_PAUSE, clock.monotonic()
         self._leaving = False
-        self._looked_until: datetime | None = None
-        self._sweep_at = clock.monotonic()
         self.owner = clock.uuid7()
         self.lease = self._config.lease
 
@@ -157,10 +151,11 @@ class Runner(Loop):
             self._keep()
         except Error:  # the database is away: leases outlast a short absence, and the rest resumes by itself
             log.exception("saga.worker_cut_off")
-            self._look_at = self._beat_at = clock.monotonic() + self._look_pause
+            self._lookout.pause()
+            self._beat_at = self._lookout.next_at
 
     def _until_next(self) -> float:
-        moments = [self._look_at, self._hand.next_moment(), self._beat_at if self._hand.live else None]
+        moments = [self._lookout.next_at, self._hand.next_moment(), self._beat_at if self._hand.live else None]
         first = min(moment for moment in moments if moment is not None) - clock.monotonic()
         return min(max(0.0, first), _LONGEST_WAIT)
 
@@ -180,7 +175,7 @@ class Runner(Loop):
                 case _Noticed() if signal.saga_id in hand.live:
                     inputs.append(Input(hand.live[signal.saga_id], None))
                 case _Noticed():
-                    self._look_at = clock.monotonic()
+                    self._lookout.hurry()
         return inputs
 
     def _welcome(self, signal: _Adopted) -> list[Input]:
@@ -208,10 +203,10 @@ class Runner(Loop):
             for one in inputs:
                 self._hand.drop(one.run.id)
                 self._suspects.add(one.run.id)
-            self._look_at = clock.monotonic() + self._pause
+            self._lookout.pause(self._pause)
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
             return
-        self._pause = _SHORTEST_LOOK
+        self._pause = _SHORTEST_PAUSE
         for saga_id in lost:
             report_loss(self._hand.drop(saga_id))
         for moved in moves:
@@ -226,7 +221,7 @@ class Runner(Loop):
         if not moved.kept:
             self._hand.drop(run.id)
             if moved.end is not None and run.limit_key is not None:
-                self._look_at = clock.monotonic()  # the next one may begin
+                self._lookout.hurry()  # the next one may begin
             return
         self._hand.schedule(run, pause=moved.pause)
         for call, budget in moved.calls:
@@ -266,10 +261,10 @@ class Runner(Loop):
             if live:
                 leases.heartbeat(self.owner, live, lease=self.lease)
             park_orphans()
-        if now >= self._look_at:
+        if now >= self._lookout.next_at:
             self._listen()
             admit_all(most=self._config.max_live - len(self._hand.live))
-            self._look(now)
+            self._look()
 
     def _listen(self) -> None:
         """Hear what another process said to our sagas."""
@@ -277,16 +272,10 @@ class Runner(Loop):
         told = leases.signalled(self.owner, known=known())
         self._commit([Input(live[one], None) for one in told if one in live])
 
-    def _look(self, now: float) -> None:
-        """Take sagas over; look again soon while there are some, ever more rarely while there are none.
-
-        Sagas of a failed wave are read anew and go one by one: if one of them is the cause, the others go on.
-        """
+    def _look(self) -> None:
+        """Take sagas over. Those of a failed wave are read anew and go one by one: one of them may be the cause."""
         room = self._config.max_live - len(self._hand.live)
-        rows = self._claim(now, room)
-        longer = min(self._look_pause * 2, self._config.look_every.total_seconds())
-        self._look_pause = _SHORTEST_LOOK if rows else longer
-        self._look_at = now + self._look_pause
+        rows = self._lookout.find(self.owner, lease=self.lease, room=room, again=self._suspects)
         runs = [run for row in rows if (run := taken_up(row, self.owner)) is not None]
         resumed = [Input(self._hand.take_over(run), Resumed()) for run in runs]
         alone = [one for one in resumed if one.run.id in self._suspects]
@@ -294,16 +283,6 @@ class Runner(Loop):
         self._suspects.clear()
         for wave in (*([one] for one in alone), together):
             self._commit(wave)
-
-    def _claim(self, now: float, room: int) -> list[SagaExecution]:
-        """Take over what has come due since the last look; look at everything when it is time to sweep."""
-        began, since = clock.database_time(), self._looked_until
-        if now >= self._sweep_at:
-            since, self._sweep_at = None, now + _SWEEP_EVERY
-        rows = leases.claim(self.owner, known=known(), lease=self.lease, limit=room, again=self._suspects, since=since)
-        if len(rows) < room:
-            self._looked_until = began - _LATE_COMMIT
-        return rows
 
     def _release(self, runs: list[Run]) -> None:
         with suppress(Error):  # then the leases run out by themselves
