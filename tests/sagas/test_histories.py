@@ -5,7 +5,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
+from bandstand.cli import sagas
+from bandstand.cli.failures import Failure
+from bandstand.clock import uuid7
 from bandstand.sagas import Saga, SagaStep, StepCall, StepKind
 from bandstand.testing.sagas import Diverged, on_stage, record, replay
 from tests.sagas.shop import Checkout, Participants, Shop, open_shop
@@ -87,3 +91,27 @@ def test_a_cancelled_history_is_replayed(tmp_path: Path) -> None:
 def test_a_definition_that_goes_another_way_diverges(tmp_path: Path, names: list[str], said: str) -> None:
     with pytest.raises(Diverged, match=said):
         replay(recorded(tmp_path), renamed(*names))
+
+
+def by_verb(*words: str) -> object:
+    return sagas.command.main([*words, "--settings", settings.SETTINGS_MODULE], standalone_mode=False)
+
+
+def test_the_verbs_record_and_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = str(tmp_path / "kept.json")
+    with on_stage(Checkout, "o1") as story:
+        story.runs()
+        by_verb("record", str(story.id), kept)
+    assert by_verb("replay", "tests.sagas.shop:Checkout", kept) == 0
+    assert by_verb("replay", f"{__name__}:SHORTER", kept, kept) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "0 of 2 histories take the same way"
+
+
+def test_a_history_is_recorded_only_of_a_saga_that_has_ended(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="there is no saga"):
+        by_verb("record", str(uuid7()), str(tmp_path / "none.json"))
+    with on_stage(Checkout, "o1") as story, pytest.raises(Failure, match="has not ended"):
+        by_verb("record", str(story.id), str(tmp_path / "none.json"))
+
+
+SHORTER = renamed(*GOOD[:2])

@@ -26,6 +26,9 @@ JOURNEY = Rehearsal(
 )
 
 
+SETTINGS = "tests.project.settings"
+
+
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("CRITICAL")
@@ -100,15 +103,38 @@ def test_a_careless_participant_is_found(transactional_db: None, careless: str, 
 @pytest.mark.database
 @pytest.mark.parametrize(("rehearsal", "status"), [("STAND_INS", 0), ("BROKEN", 1)])
 def test_a_command_proves_a_saga_of_which_only_the_declaration_runs(rehearsal: str, status: int) -> None:
-    module = ["-m", "bandstand.testing.rehearsing", "prove", f"tests.sagas.rehearsals:{rehearsal}", "--hits", "1"]
-    command = [sys.executable, *module, "--settings", "tests.project.settings"]
-    done = subprocess.run(command, env=_apart(), capture_output=True, text=True, timeout=240, check=False)
+    done = by_verb("prove", f"tests.sagas.rehearsals:{rehearsal}", "--hits", "1", "--settings", SETTINGS)
     assert (done.returncode, done.stderr) == (status, "")
     assert "all goes well" in done.stdout
     assert ("as it is told to" in done.stdout) is bool(status)
 
 
+@pytest.mark.parametrize(
+    ("named", "settings", "status", "said"),
+    [
+        ("tests.sagas.rehearsals:STAND_INS", "", 2, "DJANGO_SETTINGS_MODULE: is not set"),
+        ("tests.sagas.rehearsals:STAND_INS", "absent.settings", 2, "'absent.settings' is no module"),
+        ("tests.sagas.rehearsals", SETTINGS, 3, "is no MODULE:NAME"),
+        ("tests.sagas.absent:STAND_INS", SETTINGS, 3, "there is no module tests.sagas.absent"),
+        ("tests.sagas.rehearsals:ABSENT", SETTINGS, 3, "there is no ABSENT in tests.sagas.rehearsals"),
+        ("tests.sagas.rehearsals:Checkout", SETTINGS, 3, "tests.sagas.rehearsals:Checkout is no Rehearsal"),
+    ],
+)
+def test_what_cannot_be_proved_is_said_in_one_sentence(named: str, settings: str, status: int, said: str) -> None:
+    done = by_verb("prove", named, "--settings", settings)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert "not expected" not in done.stderr
+
+
+def by_verb(*words: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command as it is installed: with the working directory on no path of its own."""
+    command = [sys.executable, "-P", "-m", "bandstand.cli", "sagas", *words]
+    return subprocess.run(command, env=_apart(), capture_output=True, text=True, timeout=240, check=False)
+
+
 def _apart() -> dict[str, str]:
     """The environment of a process that makes a test database of its own beside the one of these tests."""
-    server = os.environ.get("DATABASE_URL", "")
-    return {**os.environ, "DATABASE_URL": f"{server.rpartition('/')[0]}/rehearsed"} if server else dict(os.environ)
+    env = {name: value for name, value in os.environ.items() if name not in ("DJANGO_SETTINGS_MODULE", "PYTHONPATH")}
+    server = env.get("DATABASE_URL", "")
+    return {**env, "DATABASE_URL": f"{server.rpartition('/')[0]}/rehearsed"} if server else env

@@ -1,4 +1,4 @@
-"""`bandstand sagas`."""
+"""`bandstand sagas`; what needs no fleet is in `rehearsals`."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from bandstand.cli.failures import Exit, Failure
 from bandstand.cli.operations import MOMENT, exit_of, option_words, said_no
 from bandstand.cli.options import Selection, fleet_options, json_option
 from bandstand.cli.output import print_json, say, table
+from bandstand.cli.rehearsals import prove, record, replay
 from bandstand.cli.services import Done, become, chosen_services, manage
 
 __all__ = ["command"]
@@ -26,12 +27,13 @@ Examples:
   bandstand sagas list                               what has not ended, and why, in all services
   bandstand sagas list --stuck                       what a person should look at
   bandstand sagas show 01a1fec3                      everything that was tried, returned and said
-  bandstand sagas resolve 01a1fec3 --step capture_payment --outcome happened --note "seen at the bank\""""
+  bandstand sagas resolve 01a1fec3 --step capture_payment --outcome happened --note "seen at the bank"
+  bandstand sagas prove payouts.rehearsals:PAYOUT    crash it at every point; needs no fleet"""
 
 
 @click.group("sagas", epilog=_EPILOG)
 def command() -> None:
-    """List sagas and why they wait, show one, and act on it.
+    """List sagas and why they wait, show one, act on it, and prove what is declared.
 
     SAGA is an id, the beginning of one, or a business key; all services are asked unless SERVICE is named.
     """
@@ -181,6 +183,10 @@ def annotate(selection: Selection, words: tuple[str, ...], **options: Any) -> No
 def confirm(selection: Selection, words: tuple[str, ...], **options: Any) -> None:
     """Confirm what another person has proposed."""
     _become(selection, "confirm", words, options)
+
+
+for verb in (prove, record, replay):
+    command.add_command(verb)
 
 
 def _become(selection: Selection, action: str, words: Sequence[str], options: dict[str, Any]) -> None:
