@@ -29,6 +29,7 @@ from bandstand.sagas.protocol import (
     End,
     EndingFailed,
     Event,
+    Hurried,
     Outcome,
     Resolved,
     Resumed,
@@ -270,6 +271,23 @@ def test_a_step_that_a_deploy_took_away_from_a_branch_holds_the_join():
     run.hear("flight")
     assert run.state.status is SagaStatus.PARKED
     assert run.tell(Resolved("gone", SKIPPED)).units == {"gone"}, "nobody knows whether a seat is due"
+
+
+def test_people_are_asked_once_however_long_they_take_and_whoever_hurries():
+    run = Run(Approval("manager", ask=nothing), deadline=None).tell(Asked("manager", Direction.DO))
+    for _ in range(3):
+        run.tell(Due(), Hurried(), Resumed(), after=timedelta(days=1).total_seconds())
+    assert run.calls == ["do manager"]
+    assert run.state.next_at is not None
+
+
+def test_people_who_could_not_be_asked_are_asked_again():
+    run = Run(Approval("manager", ask=nothing), deadline=None)
+    run.tell(Answered("manager", Direction.DO, FAILED, error="the bus is away"))
+    run.tell(Due(), after=60)
+    assert run.calls == ["do manager"] * 2
+    run.tell(Asked("manager", Direction.DO), Due(), after=90_000)
+    assert run.calls == ["do manager"] * 2
 
 
 def test_a_step_asked_while_a_wish_came_is_not_waited_for():

@@ -135,6 +135,8 @@ class Leaf:
     optional: ClassVar[bool] = False
     settle_after: ClassVar[timedelta | None] = None
     repeat_every: ClassVar[timedelta | None] = None
+    asks_once: ClassVar[bool] = False
+    """Whether what was asked is never asked again: people remember, other than programs."""
 
     @property
     def asks(self) -> bool:
@@ -217,8 +219,8 @@ class WaitFor(Leaf):
 class Approval(Leaf):
     """Wait until a person who has *permission* approves; a rejection is a definite no.
 
-    `ask` runs once on entering, in the log's transaction: publish the event by which people hear of it. After `timeout`
-    the saga turns back, or goes on if `optional`.
+    `ask` runs once on entering, in the log's transaction: publish the event by which people hear of it. One that raises
+    is tried again. After `timeout` the saga turns back, or goes on if `optional`.
     """
 
     _: KW_ONLY
@@ -228,6 +230,7 @@ class Approval(Leaf):
     no_undo: str = "it only waits"
 
     mode = Mode.ASK
+    asks_once = True
 
     @property
     def asks(self) -> bool:

@@ -20,7 +20,7 @@ from bandstand.sagas.engine.patience import FORWARD_CAP, LONG, SLOW_CAP, patienc
 from bandstand.sagas.protocol import Call, Decide, Position
 from bandstand.sagas.steps import Leaf, SagaStep
 
-__all__ = ["await_signal", "begin", "decide", "park", "pause_before_next", "set_timer"]
+__all__ = ["await_signal", "begin", "decide", "is_promised", "park", "pause_before_next", "set_timer"]
 
 
 def decide(move: Move, position: Position) -> None:
@@ -33,7 +33,7 @@ def begin(move: Move, position: Position, leaf: Leaf) -> None:
     """Make the next attempt: the intent first."""
     undo = move.state.direction is UNDO
     attempt = position.attempt + 1
-    calls = leaf.mode in (CALL, LOCAL) or leaf.asks or undo
+    calls = not is_promised(position, leaf) or undo
     if calls and _is_forgotten(move, position, leaf) and not leaf.has_query:
         error = "the participant may have forgotten the key: find out how it came out, and resolve it"
         move.amend(position, phase=PAUSING, next_at=move.now + SLOW_CAP, error=error)
@@ -48,6 +48,14 @@ def begin(move: Move, position: Position, leaf: Leaf) -> None:
         move.commands.append(Call(position.unit, leaf, move.state.direction, attempt, query))
     else:
         await_signal(move, under_way, leaf)
+
+
+def is_promised(position: Position, leaf: Leaf) -> bool:
+    """Whether there is nothing to do about it but to wait. What asks once has asked when no error stands beside it."""
+    if leaf.mode in (CALL, LOCAL):
+        return False
+    has_asked = position.phase is PAUSING and position.attempt > 0 and not position.error
+    return not leaf.asks or (leaf.asks_once and has_asked)
 
 
 def await_signal(move: Move, position: Position, leaf: Leaf) -> Position:

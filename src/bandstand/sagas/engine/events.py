@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from bandstand.sagas.engine.attempts import await_signal, begin, decide, park, set_timer
+from bandstand.sagas.engine.attempts import await_signal, begin, decide, is_promised, park, set_timer
 from bandstand.sagas.engine.back import finish, turn_back, why_given_up
 from bandstand.sagas.engine.forward import enter, enter_branches, enter_loop, follow
 from bandstand.sagas.engine.members import (
-    ASK,
     CALLING,
     CRASHED,
     DO,
@@ -219,8 +218,7 @@ def _moment(move: Move, _: Due) -> None:
 def _hurried(move: Move, _: Hurried) -> None:
     for position in move.state.at:
         leaf = move.plan.leaf(position.unit)
-        is_promised = leaf is not None and leaf.mode in (ASK, TIMER) and not leaf.asks
-        is_fixed = is_promised or _is_settling(move, position, leaf)
+        is_fixed = (leaf is not None and is_promised(position, leaf)) or _is_settling(move, position, leaf)
         if position.next_at is not None and move.holds(position) and not is_fixed:
             _due(move, position)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from bandstand.errors import Conflict, ValidationFailed
+from bandstand.sagas.engine.attempts import is_promised
 from bandstand.sagas.engine.move import QUEUE
 from bandstand.sagas.operations.actions import NOTED, OUTCOMES, Action, Deed
 from bandstand.sagas.operations.case import Case
@@ -13,7 +14,7 @@ from bandstand.sagas.operations.reasons import why
 from bandstand.sagas.plan import passes_pivot
 from bandstand.sagas.protocol import Outcome, Position
 from bandstand.sagas.signals import SignalName
-from bandstand.sagas.steps import Approval, Mode
+from bandstand.sagas.steps import Approval
 from bandstand.sagas.transitions import Phase
 
 __all__ = ["Permitted", "judge", "staying"]
@@ -54,15 +55,15 @@ def staying(case: Case) -> list[str]:
 def _retry(case: Case, _: Deed) -> Permitted:
     if any(position.unit == QUEUE for position in case.state.at):
         raise Conflict(f"a retry begins nothing that is held back: it is {why(case.row, case.now)}")
-    promised = [unit for unit in case.at_hand if _is_promised(case, unit)]
+    promised = [unit for unit, at in case.at_hand.items() if _is_promised(case, unit, at)]
     if promised and len(promised) == len(case.at_hand):
         raise Conflict(f"there is nothing to try again: it {why(case.row, case.now)}")
     return Permitted(SignalName.RETRY, "its next attempt is due now")
 
 
-def _is_promised(case: Case, unit: str) -> bool:
+def _is_promised(case: Case, unit: str, position: Position) -> bool:
     leaf = case.leaf(unit)
-    return leaf is not None and leaf.mode in (Mode.ASK, Mode.TIMER) and not leaf.asks
+    return leaf is not None and is_promised(position, leaf)
 
 
 def _skip(case: Case, deed: Deed) -> Permitted:
