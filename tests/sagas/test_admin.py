@@ -32,6 +32,10 @@ def test_what_is_not_permitted_is_refused_whatever_the_page_offers(found):
     assert found["approved"] == [403, ["travel ada: manager is approved"]]
 
 
+def test_a_user_is_refused_in_code_as_in_the_admin(found):
+    assert found["in code"] == "It takes auth.view_group to approve this."
+
+
 def test_a_missing_note_is_said_in_words(found):
     assert found["annotated"][1] == ["travel ada: noted"]
     assert found["annotated"][2] == ["say why with --note: `annotate` stands in the saga's history"]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bandstand.errors import Conflict, NotFound, ValidationFailed
-from bandstand.sagas import SagaExecution, operations, starting
+from bandstand.errors import Conflict, NotFound, PermissionDenied, ValidationFailed
+from bandstand.sagas import SagaExecution, approve, operations, reject, starting
 from bandstand.sagas.checks import check_settings
 from bandstand.sagas.models import SagaSignal
 from bandstand.sagas.operations.actions import NOTED, Action, Deed, Told
@@ -213,6 +213,43 @@ def test_an_approval_may_name_its_own_permission(stage: Stage, waiting: SagaExec
     row = waiting
     assert operations.permission_for(row, Action.APPROVE) == "orders.approve_errand"
     assert operations.permission_for(row, Action.SKIP) == "bandstand_sagas.skip_saga"
+
+
+class Person:
+    """A user as `django.contrib.auth` has them."""
+
+    def __init__(self, *permissions: str) -> None:
+        self.permissions = permissions
+
+    def get_username(self) -> str:
+        return "grace"
+
+    def has_perm(self, perm: str) -> bool:
+        return perm in self.permissions
+
+
+def test_a_user_answers_in_code_with_the_permission_that_the_approval_names(
+    stage: Stage, waiting: SagaExecution
+) -> None:
+    for answer in (approve, reject):
+        with pytest.raises(PermissionDenied, match=r"orders\.approve_errand"):
+            answer(Errand, waiting.business_key, user=Person("bandstand_sagas.approve_saga"))
+    told = approve(Errand, waiting.business_key, user=Person("orders.approve_errand"), note="fair")
+    assert told.says == "manager is approved"
+    said = SagaSignal.objects.get(saga_id=waiting.pk)
+    assert (said.name, said.step, said.said_by, said.note) == ("approved", "manager", "grace", "fair")
+    stage.drive()
+    assert stage.row(waiting.pk).step == "keys"
+
+
+def test_a_user_rejects_in_code(stage: Stage, waiting: SagaExecution) -> None:
+    reject("test_errand", waiting.business_key, user=Person("orders.approve_errand"), note="too dear")
+    assert finish(stage, waiting).reason == "too dear"
+
+
+def test_nobody_answers_for_a_saga_that_is_not_there(stage: Stage) -> None:
+    with pytest.raises(NotFound, match="no saga test_errand of nobody is under way"):
+        approve(Errand, "nobody", user=Person())
 
 
 # ---- four eyes

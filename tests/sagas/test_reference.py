@@ -286,9 +286,10 @@ def test_what_is_said_from_outside_is_heard(stage: Stage) -> None:
     row = begun(stage, FOUND["released"])
     (text,) = [block for block in pages.blocks(PAGE) if "signal(" in block]
     said = text.replace('"checkout"', f'"{row.type}"')
-    names = {"order": row.business_key, "saga_id": row.pk, "CheckoutSaga": saga_of(FOUND["released"])}
+    grace = SimpleNamespace(get_username=lambda: "grace", has_perm=lambda name: name == "orders.change_order")
+    names = {"order": row.business_key, "saga_id": row.pk, "CheckoutSaga": saga_of(FOUND["released"]), "grace": grace}
     exec(compile(said, PAGE, "exec"), names)
-    assert [one.name for one in SagaSignal.objects.order_by("id")] == ["approved", "annotate", "cancel"]
+    assert [one.name for one in SagaSignal.objects.order_by("id")] == ["approved", "retry", "annotate", "cancel"]
 
 
 def test_a_later_start_under_a_limit(stage: Stage) -> None:

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import override_settings
 
+from bandstand.errors import PermissionDenied
 from bandstand.sagas import SagaExecution
 from bandstand.sagas.checks import check_saga
+from bandstand.sagas.models import SagaSignal
 from bandstand.sagas.signals import SignalName, signal
 from bandstand.testing.participants import Fault
 from tests import pages
@@ -50,11 +53,34 @@ def settled(stage: Stage, payout: Any) -> str:
 
 
 def consent(payout: Any, name: SignalName = SignalName.APPROVED, **said: str) -> None:
-    (text,) = [block for block in pages.blocks(PAGE) if "APPROVED" in block]
     if name is SignalName.APPROVED:
-        exec(compile(text, PAGE, "exec"), {"payout": payout})
+        answer(payout, Grace())
     else:
         assert signal("payout", payout.id, name, step="consent", said_by="grace", **said)
+
+
+def answer(payout: Any, user: object) -> None:
+    """What the page's view does when this user has sent a request."""
+    (text,) = [block for block in pages.blocks(PAGE) if "approve(" in block]
+    exec(compile(text, PAGE, "exec"), {"payout": payout, "request": SimpleNamespace(user=user)})
+
+
+class Grace:
+    """She may."""
+
+    permissions: tuple[str, ...] = ("payouts.change_payout",)
+
+    def get_username(self) -> str:
+        return "grace"
+
+    def has_perm(self, permission: str) -> bool:
+        return permission in self.permissions
+
+
+class Guest(Grace):
+    """May something else."""
+
+    permissions = ("bandstand_sagas.approve_saga",)
 
 
 def standing(services: KeyedServices) -> dict[str, int]:
@@ -82,6 +108,16 @@ def test_a_large_payout_is_paid_a_day_after_the_consent(stage: Stage, services: 
     stage.clock.advance(DAY)
     assert settled(stage, payout) == "paid"
     assert standing(services) == {"holds": 1, "transfers": 1, "bookings": 1}
+
+
+def test_who_may_not_change_payouts_gives_no_consent(stage: Stage, services: KeyedServices) -> None:
+    payout = request_payout(seller="ada", cents=250_000)
+    stage.drive()
+    with pytest.raises(PermissionDenied, match=r"payouts\.change_payout"):
+        answer(payout, Guest())
+    stage.drive()
+    assert at(payout) == ("waiting", "consent")
+    assert not SagaSignal.objects.exists()
 
 
 def test_a_small_payout_needs_no_consent(stage: Stage, services: KeyedServices) -> None:

@@ -99,10 +99,22 @@ class Visit:
         notes = {"reader": "x", "clerk": "<b>call</b> first"}
         self.found["annotated"] = [self.said(name, deed="annotate", note=note) for name, note in notes.items()]
         self.found["annotated"].append(self.said("clerk", deed="annotate", note=""))
+        self.found["in code"] = self.in_code()
         self.found["approved"] = [self.said(name, deed="approve") for name in ("clerk", "manager")]
         self.drive()
         expected = ("&lt;b&gt;call&lt;/b&gt; first", "no &lt;answer&gt;", "unknown: book", "&quot;price&quot;: 42")
         self.found["shown"] = [text in self.text(self.page) for text in expected]
+
+    def in_code(self):
+        from django.contrib.auth.models import User
+
+        from bandstand.errors import PermissionDenied
+        from bandstand.sagas import approve
+
+        try:
+            return approve("travel", "ada", user=User.objects.get(username="clerk")).says
+        except PermissionDenied as error:
+            return error.message
 
     def resolve(self):
         from bandstand.sagas.models import SagaExecution, SagaSignal

@@ -24,7 +24,7 @@ from bandstand.sagas.steps import (
 
 if TYPE_CHECKING:
     from bandstand.sagas.models import SagaExecution, SagaStepLog
-    from bandstand.sagas.operations import request_cancel
+    from bandstand.sagas.operations import approve, reject, request_cancel
     from bandstand.sagas.starting import start
 
 __all__ = [
@@ -52,6 +52,8 @@ __all__ = [
     "StepRefused",
     "Timer",
     "WaitFor",
+    "approve",
+    "reject",
     "request_cancel",
     "start",
 ]
@@ -60,6 +62,8 @@ __all__ = [
 _LATER = {
     "SagaExecution": "bandstand.sagas.models",
     "SagaStepLog": "bandstand.sagas.models",
+    "approve": "bandstand.sagas.operations",
+    "reject": "bandstand.sagas.operations",
     "request_cancel": "bandstand.sagas.operations",
     "start": "bandstand.sagas.starting",
 }

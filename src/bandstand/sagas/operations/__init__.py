@@ -1,6 +1,7 @@
 """What a person or a command may do to sagas: find them, read why they wait, act on them, forget them."""
 
 from bandstand.sagas.operations.actions import Action, Deed, Told
+from bandstand.sagas.operations.consent import Person, approve, reject
 from bandstand.sagas.operations.deeds import (
     act,
     confirm,
@@ -19,10 +20,12 @@ __all__ = [
     "Action",
     "Attempt",
     "Deed",
+    "Person",
     "Timeline",
     "Told",
     "Wanted",
     "act",
+    "approve",
     "confirm",
     "described",
     "facts",
@@ -32,6 +35,7 @@ __all__ = [
     "permission_to_confirm",
     "proposals",
     "purge",
+    "reject",
     "request_cancel",
     "stuck",
     "timeline",

@@ -15,7 +15,7 @@ from bandstand.sagas.definition import Saga
 from bandstand.sagas.models import SagaExecution, SagaSignal
 from bandstand.sagas.operations.actions import Action, Deed, Told
 from bandstand.sagas.operations.case import Case
-from bandstand.sagas.operations.rules import Permitted, judge
+from bandstand.sagas.operations.rules import Permitted, judge, to_approve
 from bandstand.sagas.signals import SignalName, announce, signal
 from bandstand.sagas.steps import Approval
 
@@ -50,7 +50,7 @@ def act(saga_id: UUID, deed: Deed) -> Told:
     """Do *deed*, in the open transaction if there is one; where two persons are needed it is only proposed.
 
     Raises NotFound, ValidationFailed for what is missing, Conflict for what cannot be done where the saga stands.
-    Permissions are the caller's business: see `permission_for`.
+    Permissions are the caller's business: see `permission_for`, and `approve` and `reject`, which ask for them.
     """
     now = clock.database_now()
     with transaction.atomic(savepoint=False):
@@ -102,7 +102,8 @@ def permission_for(row: SagaExecution, action: Action, step: str = "") -> str:
     """The permission that a person needs: an approval may name its own."""
     if action in (Action.APPROVE, Action.REJECT):
         case = Case(row, clock.database_now())
-        named = [leaf for unit in ([step] if step else case.at_hand) if isinstance(leaf := case.leaf(unit), Approval)]
+        units = [step] if step else to_approve(case)
+        named = [leaf for unit in units if isinstance(leaf := case.leaf(unit), Approval)]
         return next((leaf.permission for leaf in named if leaf.permission), "bandstand_sagas.approve_saga")
     return f"bandstand_sagas.{action}_saga"
 

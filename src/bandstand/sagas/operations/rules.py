@@ -17,7 +17,7 @@ from bandstand.sagas.signals import SignalName
 from bandstand.sagas.steps import Approval
 from bandstand.sagas.transitions import Phase
 
-__all__ = ["Permitted", "judge", "staying"]
+__all__ = ["Permitted", "judge", "staying", "to_approve"]
 
 _LONGEST_NAME = 150
 
@@ -158,7 +158,7 @@ def _chosen(case: Case, deed: Deed) -> Position:
 
 
 def _approval(case: Case, deed: Deed) -> str:
-    waiting = [unit for unit, at in case.at_hand.items() if _waits_for_approval(case, unit, at)]
+    waiting = to_approve(case)
     if deed.step in waiting:
         return deed.step
     if not deed.step and len(waiting) == 1:
@@ -166,6 +166,11 @@ def _approval(case: Case, deed: Deed) -> str:
     if deed.step or not waiting:
         raise Conflict(f"no approval {deed.step} waits here: it {why(case.row, case.now)}".replace("  ", " "))
     raise ValidationFailed(f"name the approval with --step: {', '.join(waiting)}")
+
+
+def to_approve(case: Case) -> list[str]:
+    """The approvals that wait for a person now."""
+    return [unit for unit, at in case.at_hand.items() if _waits_for_approval(case, unit, at)]
 
 
 def _waits_for_approval(case: Case, unit: str, position: Position) -> bool:
