@@ -7,7 +7,6 @@ must end well after the return. The long form rewrites the marked block of the p
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -26,7 +25,7 @@ from tests.proofs import books, page
 
 __all__ = ["PAGE", "SAGAS", "Found", "Plan", "play"]
 
-SAGAS = ("manage.py", "sagas")
+SAGAS = ("bandstand", "sagas")
 """The command that the page shows."""
 
 PAGE = ROOT / "docs" / "explanation" / "when-the-payment-provider-is-down.md"
@@ -156,13 +155,10 @@ def _told(shop: Shop) -> str:
 
 def sagas(shop: Shop, *words: str) -> str:
     """What the command says."""
-    folder, own = ROOT / "services" / "orders", {"DATABASE_URL": shop.status["services"]["orders"]["database"]}
-    environment = {**os.environ, **own, "SERVICE_ENVIRONMENT": "local", "PYTHONPATH": str(folder)}
-    environment.pop("DJANGO_SETTINGS_MODULE", None)  # a test's own
-    command = [sys.executable, *SAGAS, *words]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = shop.run(*SAGAS[1:], *words)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    said: str = done.stdout
+    return said
 
 
 def main() -> int:

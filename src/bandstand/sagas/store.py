@@ -243,7 +243,7 @@ def _save_sql(unless: str) -> str:
     return f"""
         WITH moved AS (
             UPDATE {_SAGAS} s SET {_assignments("v.{name}", "s.")} FROM {_recordset({**_MOVED, **_FENCE})}
-             WHERE s.id = v.id AND s.epoch = v.epoch AND NOT {unless} RETURNING s.id),
+             WHERE s.id = v.id AND s.epoch = v.epoch AND s.lease_until IS NOT NULL AND NOT {unless} RETURNING s.id),
         logged AS ({_append_sql("moved")})
         SELECT id FROM moved"""  # noqa: S608 - names only
 
