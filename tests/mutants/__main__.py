@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bandstand.service.processes import wake_main_thread_on_signals
 from tests.models.spin import FOLDER, explore_all
 from tests.mutants.checks import CHECKS, Check
+from tests.mutants.children import CHILDREN
 from tests.mutants.declaration import Mutant
 from tests.mutants.planted import MUTANTS
 from tests.mutants.running import copied, plant, run
@@ -35,7 +37,7 @@ def main() -> int:
     chosen: list[str] = arguments.names
     checks = {name: check for name, check in CHECKS.items() if name in arguments.checks}
     mutants = [mutant for mutant in MUTANTS if not chosen or mutant.name in chosen]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool, CHILDREN.interruptible():
         found = pool.map(lambda mutant: _catches(mutant, checks), mutants)
         catches = {mutant.name: frozenset(by) for mutant, by in zip(mutants, found, strict=True)}
     if not chosen:
@@ -78,4 +80,5 @@ def _is_refuted(option: str) -> bool:
 
 
 if __name__ == "__main__":
+    wake_main_thread_on_signals()
     sys.exit(main())

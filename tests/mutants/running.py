@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.mutants.children import CHILDREN
 from tests.mutants.declaration import Edit, Mutant
 from tests.mutants.witness import REPORT
 
@@ -64,23 +64,12 @@ def plant(mutant: Mutant, folder: Path) -> None:
 def run(folder: Path, selection: Sequence[str], *, deadline_seconds: float) -> Found:
     """Run these tests in *folder* until the first that fails."""
     plugins = [word for plugin in _PLUGINS for word in ("-p", plugin)]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", *plugins, "--ds=tests.project.settings", *selection]
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=_environment(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    arguments = ["-x", "-q", *plugins, "--ds=tests.project.settings", *selection]
     try:
-        output, _ = process.communicate(timeout=deadline_seconds)
+        status, output = CHILDREN.run(arguments, folder, _environment(folder), deadline_seconds=deadline_seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
         return Found(fault=f"still running after {deadline_seconds:.0f} s")
-    return _read(folder, process.returncode, output)
+    return _read(folder, status, output)
 
 
 def hold_against(mutant: Mutant, selection: Sequence[str], *, deadline_seconds: float) -> Found:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.mutants.checks import CHECKS
+from tests.mutants.children import CHILDREN
 from tests.mutants.declaration import Mutant
 from tests.mutants.planted import MUTANTS
 from tests.mutants.running import Found, copied, hold_against, plant, run
@@ -21,7 +22,7 @@ SELECTIONS = sorted({mutant.caught_by for mutant in MUTANTS})
 @pytest.fixture(scope="module")
 def found() -> Mapping[str, Found]:
     """What the quickest selection of tests found of each bug."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool, CHILDREN.interruptible():
         results = pool.map(lambda one: hold_against(one, [one.caught_by], deadline_seconds=DEADLINE_SECONDS), MUTANTS)
         return {mutant.name: result for mutant, result in zip(MUTANTS, results, strict=True)}
 

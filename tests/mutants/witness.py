@@ -1,6 +1,7 @@
 """A plugin of pytest that notes which tests failed and why, and which library they ran against.
 
 A test that cannot be imported, set up or resolved says nothing about a bug: only what a test itself finds counts.
+Pytest dies with whoever started it.
 """
 
 import json
@@ -10,12 +11,18 @@ from pathlib import Path
 import pytest
 
 import bandstand
+from bandstand.service.processes import die_with_parent
 
-REPORT = "BANDSTAND_MUTANT_REPORT"
+REPORT, PARENT = "BANDSTAND_MUTANT_REPORT", "BANDSTAND_MUTANT_PARENT"
 
 _BROKEN = (ImportError, NameError, SyntaxError)
 _failed: list[str] = []
 _broken: list[str] = []
+
+
+def pytest_configure() -> None:
+    """Be sure that no run is left behind where the one that started it was killed."""
+    die_with_parent(int(os.environ[PARENT]))
 
 
 @pytest.hookimpl(tryfirst=True)
