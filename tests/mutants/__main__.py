@@ -16,7 +16,7 @@ from tests.mutants.children import CHILDREN
 from tests.mutants.declaration import Mutant
 from tests.mutants.planted import MUTANTS
 from tests.mutants.running import copied, plant, run
-from tests.mutants.table import rewrite, table
+from tests.mutants.table import merged, rewrite, table
 
 _VARIANTS = {
     "EARLYJOIN": ("WORKERS=1", "PARALLEL"),
@@ -31,7 +31,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="BUG", help="only these, and leave the table as it is")
     parser.add_argument(
-        "--checks", nargs="+", choices=[*CHECKS], default=[*CHECKS], help="hold only these against them"
+        "--checks",
+        nargs="+",
+        choices=[*CHECKS],
+        default=[*CHECKS],
+        help="hold only these against them; what the table says of others stays",
     )
     arguments = parser.parse_args()
     chosen: list[str] = arguments.names
@@ -41,7 +45,8 @@ def main() -> int:
         found = pool.map(lambda mutant: _catches(mutant, checks), mutants)
         catches = {mutant.name: frozenset(by) for mutant, by in zip(mutants, found, strict=True)}
     if not chosen:
-        rewrite(table(mutants, catches, checks))
+        catches, held = merged(catches, checks, CHECKS)
+        rewrite(table(mutants, catches, {name: CHECKS[name] for name in held}))
     alive = [name for name, by in catches.items() if not by & CHECKS.keys()]
     print(f"caught by nothing: {', '.join(alive)}" if alive else f"all {len(mutants)} caught")
     return 1 if alive else 0
@@ -64,7 +69,7 @@ def _caught_by(mutant: Mutant, checks: Mapping[str, Check]) -> Iterator[str]:
                 yield name
             elif found.fault:
                 print(f"         {mutant.name}, {name}: {found.fault}", flush=True)
-    if mutant.model and _is_refuted(mutant.model):
+    if mutant.model and "spin" in checks and _is_refuted(mutant.model):
         yield "model"
 
 

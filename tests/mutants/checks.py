@@ -13,7 +13,7 @@ __all__ = ["CHECKS", "Check"]
 class Check:
     """A selection of tests, and how long they may take on a busy machine; running out of time catches nothing.
 
-    Where `sees` names files, only bugs in these are within its sight.
+    Where `sees` names files or folders, only bugs in these are within its sight.
     """
 
     title: str
@@ -23,7 +23,7 @@ class Check:
 
     def may_catch(self, mutant: Mutant) -> bool:
         """Whether the bug is within its sight."""
-        return not self.sees or any(edit.file in self.sees for edit in mutant.edits)
+        return not self.sees or any(edit.file.startswith(self.sees) for edit in mutant.edits)
 
 
 _UNITS = (
@@ -49,6 +49,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "unit": Check("unit tests", _UNITS, 300),
         "machine": Check("state machine", ("tests/sagas/test_machine.py",), 300),
         "crash": Check("crash points", ("tests/sagas/test_crash_points.py",), 300),
+        "simulator": Check("simulator", ("tests/mutants/simulated.py",), 300, sees=("engine/", "transitions.py")),
         "spin": Check("formal model", ("tests/models/test_sagas.py",), 300, sees=("transitions.py",)),
     }
 )

@@ -11,7 +11,7 @@ from tests.mutants.children import CHILDREN
 from tests.mutants.declaration import Mutant
 from tests.mutants.planted import MUTANTS
 from tests.mutants.running import Found, copied, hold_against, plant, run
-from tests.mutants.table import listed
+from tests.mutants.table import PAGE, listed, merged, table
 
 pytestmark = pytest.mark.sqlite(reason="about the tests, which are repeated on PostgreSQL themselves")
 
@@ -64,3 +64,12 @@ def test_each_is_caught_by_tests_of_a_check() -> None:
 
 def test_the_docs_list_exactly_these_bugs() -> None:
     assert listed() == [mutant.name for mutant in MUTANTS], "python -m tests.mutants"
+
+
+def test_what_a_run_leaves_out_stays_in_the_docs() -> None:
+    nothing = {mutant.name: frozenset[str]() for mutant in MUTANTS}
+    catches, held = merged(nothing, [], CHECKS)
+    assert table(MUTANTS, catches, {name: CHECKS[name] for name in held}) in PAGE.read_text(encoding="utf-8")
+    anew, held_anew = merged(nothing, ["unit"], CHECKS)
+    assert held_anew == held
+    assert anew == {name: by - {"unit"} for name, by in catches.items()}
