@@ -136,7 +136,7 @@ class Leaf:
     settle_after: ClassVar[timedelta | None] = None
     repeat_every: ClassVar[timedelta | None] = None
     asks_once: ClassVar[bool] = False
-    """Whether what was asked is never asked again: people remember, other than programs."""
+    """Whether what was asked is never asked again: people remember, unlike programs."""
 
     @property
     def asks(self) -> bool:
