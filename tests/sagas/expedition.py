@@ -32,6 +32,8 @@ __all__ = ["Expedition", "GearWeighed", "Guide", "Trip", "World", "inhabit"]
 
 SETTLES = timedelta(seconds=60)
 """The longest that a request to the foreign provider is on its way, and so the time that nobody may undo it within."""
+SHOWS = timedelta(seconds=60)
+"""The longest that the provider's books are behind what it has done."""
 _BRIEF = timedelta(seconds=10)
 _PATIENT = timedelta(seconds=200)
 
@@ -68,12 +70,32 @@ class Trip:
     grams: int = 0
 
 
+class Provider(Participants):
+    """A participant that knows no tombstones, and whose books show only a while later what it has done."""
+
+    def __init__(self) -> None:
+        super().__init__(tombstones=False)
+        self.moment: datetime | None = None
+        """When what arrives has arrived, if that was before now."""
+        self._done_at: dict[str, datetime] = {}
+
+    def do(self, kind: str, key: str) -> None:
+        """Apply once."""
+        super().do(kind, key)
+        self._done_at.setdefault(key, self.moment or clock.now())
+
+    def shows(self, kind: str, key: str) -> bool:
+        """Whether its books have the effect under *key*."""
+        done_at = self._done_at.get(key)
+        return done_at is not None and clock.now() - done_at >= SHOWS and self.net(kind, key) > 0
+
+
 class World(Shop):
     """The participants, each behind a network of its own: HTTP, a bus, and a provider who knows no tombstones."""
 
     def __init__(self) -> None:
         super().__init__(Participants())
-        self.foreign = Participants(tombstones=False)
+        self.foreign = Provider()
         self.bus: list[BerthAsked] = []
         self.astray: list[tuple[datetime, Callable[[], None]]] = []
 
@@ -90,7 +112,9 @@ class World(Shop):
         """Let the requests to the provider arrive that cannot be on their way any more at *moment*."""
         for one in [one for one in self.astray if moment - one[0] >= SETTLES]:
             self.astray.remove(one)
+            self.foreign.moment = one[0] + SETTLES
             one[1]()
+        self.foreign.moment = None
 
     def deliver(self, number: int, *, keep: bool = False) -> None:
         """Hand one command of the bus to its participant, who answers over the bus; with *keep* it comes once more."""
@@ -110,6 +134,11 @@ class World(Shop):
             except BusinessRuleViolated:
                 refused = True
         return BerthGiven(key=command.key, refused=refused)
+
+    def may_change(self, key: str) -> bool:
+        """Whether something is on its way that may be about *key*."""
+        is_foreign = key.endswith(":charge")
+        return bool(self.late or (is_foreign and self.astray) or any(command.key == key for command in self.bus))
 
     def net(self, key: str) -> int:
         """Effects under *key* that are not taken back, at whatever participant."""
@@ -156,8 +185,8 @@ def _behind(name: str) -> SagaStep:
 
 
 def _find(call: StepCall) -> Found:
-    found: list[int] = []
-    _world[0].call("charge.query", lambda: found.append(_world[0].foreign.net("charge", call.key)))
+    found: list[bool] = []
+    _world[0].call("charge.query", lambda: found.append(_world[0].foreign.shows("charge", call.key)))
     return Found.PRESENT if found[0] else Found.ABSENT
 
 

@@ -1,8 +1,9 @@
 """What the Hypothesis state machines over the real engine, the real worker and a real database have in common."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from uuid import UUID
 
 from django.db import connection
@@ -18,7 +19,7 @@ from bandstand.testing.clock import held_clock
 from bandstand.testing.sagas import CallsByHand
 from tests.sagas.shop import Shop
 
-__all__ = ["Healing", "Machine", "ThisMachine", "explore"]
+__all__ = ["Healing", "Machine", "ThisMachine", "by_hand", "explore"]
 
 FAULTS = ["lost_reply", "lost_request", "late", "error", "unsent", "refuse", "always:late", "always:lost_reply"]
 ThisMachine = st.runner()
@@ -126,6 +127,7 @@ class Machine(RuleBasedStateMachine):
         for _ in range(self.healing.rounds):
             for who in (0, 1):
                 self.work(who, self.healing.turns)
+            self.an_end_is_final()
             self.others_do_their_part()
             if not self.live():
                 return
@@ -161,6 +163,9 @@ class Machine(RuleBasedStateMachine):
         raise NotImplementedError
 
 
+Conducted = TypeVar("Conducted", bound=Machine)
+
+
 def _hired() -> tuple[Runner, CallsByHand]:
     pool = CallsByHand()
     return Runner(config=SagasConfig(), pool=pool), pool
@@ -168,7 +173,7 @@ def _hired() -> tuple[Runner, CallsByHand]:
 
 def explore(machine: type[Machine], *, examples: int) -> None:
     """Run so many sequences of the machine's rules, the same ones every time."""
-    be_quick()
+    _be_quick()
     bounds = settings(
         max_examples=examples,
         stateful_step_count=50,
@@ -180,7 +185,18 @@ def explore(machine: type[Machine], *, examples: int) -> None:
     run_state_machine_as_test(machine, settings=bounds)
 
 
-def be_quick() -> None:
+@contextmanager
+def by_hand(machine: type[Conducted]) -> Iterator[Conducted]:
+    """A machine to be taken through one chosen sequence; at its end it is healed and judged like any other."""
+    _be_quick()
+    conducted = machine()
+    try:
+        yield conducted
+    finally:
+        conducted.teardown()
+
+
+def _be_quick() -> None:
     """Do not wait for the disk: no power is lost here, and thousands of commits are made."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:

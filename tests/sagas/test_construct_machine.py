@@ -12,13 +12,18 @@ from hypothesis.stateful import initialize, precondition, rule
 from bandstand.events import publish
 from bandstand.sagas import SagaExecution, SagaStepLog, request_cancel, starting
 from bandstand.sagas.checks import check_saga
+from bandstand.sagas.operations import Action, Deed, act, confirm
 from bandstand.sagas.plan import base_of
+from bandstand.sagas.runs import read_state
 from bandstand.sagas.signals import SignalName, send, signal
 from tests.sagas.expedition import Expedition, GearWeighed, Guide, Trip, World, inhabit
-from tests.sagas.machine import Healing, Machine, explore
+from tests.sagas.machine import Healing, Machine, by_hand, explore
 from tests.sagas.shop import order_history
 
 _NUMBERS = count(1)
+Trouble = dict[str, list[str]]
+"""By call, what goes wrong with it."""
+
 _UNDONE = ["look", "reserve", "room", "photo", "visa", "gift", "charge", "find", "hire"]
 _CALLS = [f"{name}.{way}" for name in _UNDONE for way in ("do", "undo")]
 _CALLS += [
@@ -36,7 +41,16 @@ _BEHIND = {"ship", "invoice", "ticket"}
 _REMOTE = {*_UNDONE, *_BEHIND, "berth"}
 _LOOPED = {"room", "photo", "visa", "ticket"}
 _SELDOM = st.sampled_from([False] * 15 + [True])
-_ROUNDS = st.sampled_from([9, 0, 8, 3, 10, 6, 11])
+_BEGINNINGS: list[tuple[int, Trouble]] = [
+    *((rounds, {}) for rounds in (9, 0, 8, 3, 10, 6, 11)),
+    *((rounds, {"look.do": ["refuse"]}) for rounds in (0, 0, 1)),
+    (1, {"reserve.do": ["always:lost_reply"]}),
+    (1, {"reserve.do": ["late", "refuse"], "look.undo": ["always:lost_reply"]}),
+    *((rounds, {"charge.do": ["always:late"]}) for rounds in (20, 23)),
+    (20, {"charge.do": ["always:lost_reply"]}),
+    (23, {"charge.do": ["always:lost_request"]}),
+]
+"""How far a trip has come, and what went wrong on that way: faults at random seldom meet it where it matters."""
 _STOPS = st.sampled_from([("a",), ("a", "b"), ()])
 _EXAMPLES = {"sqlite": 60, "postgresql": 12}
 
@@ -55,11 +69,36 @@ class Trips(Machine):
         self.trips: list[Trip] = []
         self.ordered: set[UUID] = set()
         self.skipped: set[tuple[UUID | None, str]] = set()
+        self.told: set[tuple[UUID, str]] = set()
         self.kindly = True
+        self.slow = True
 
-    @initialize(stops=_STOPS, insured=st.booleans(), gift=st.booleans(), rounds=_ROUNDS, kindly=st.booleans())
-    def begin(self, stops: tuple[str, ...], rounds: int, *, insured: bool, gift: bool, kindly: bool) -> None:
-        """One trip there always is, somewhere on its way; in the end people say what the trips wait for, or never."""
+    @initialize(
+        stops=_STOPS,
+        beginning=st.sampled_from(_BEGINNINGS),
+        insured=st.booleans(),
+        gift=st.booleans(),
+        kindly=st.booleans(),
+        slow=st.booleans(),
+    )
+    def begin(
+        self,
+        stops: tuple[str, ...],
+        beginning: tuple[int, Trouble],
+        *,
+        insured: bool = False,
+        gift: bool = False,
+        kindly: bool = True,
+        slow: bool = True,
+    ) -> None:
+        """One trip there always is, somewhere on its way; in the end people say what the trips wait for, or never.
+
+        A *slow* bus delivers one by one, so that much can happen in between.
+        """
+        self.slow = slow
+        rounds, trouble = beginning
+        for call, faults in trouble.items():
+            self.world.order(call, *faults)
         self.start(stops, insured=insured, gift=gift)
         for _ in range(rounds):
             self.please_everybody()
@@ -100,12 +139,18 @@ class Trips(Machine):
 
     @rule()
     def please_everybody(self) -> None:
-        """What people and the bus owe the trips comes all at once."""
+        """What people owe the trips comes all at once, and what the bus owes them if it is quick."""
+        self._say_yes()
+        if self.slow:
+            self._deliver_first()
+        else:
+            self._settle_bus()
+
+    def _say_yes(self) -> None:
         for trip in self.trips:
             with transaction.atomic():
                 publish(GearWeighed(trip=trip.trip, grams=9000))
             signal(Expedition.name, trip.trip, SignalName.APPROVED, step="manager", said_by="grace")
-        self._settle_bus()
 
     # ---- what operators do
 
@@ -131,6 +176,38 @@ class Trips(Machine):
             self.skipped.add((row.pk, row.step))
             send(row.pk, SignalName.SKIP, step=row.step, payload={"direction": "do"}, note="by hand")
 
+    @rule(which=st.integers(0, 3), at=st.integers(0, 3))
+    def resolve(self, which: int, at: int) -> None:
+        """Two operators agree on what became of a step, when nothing can change that any more."""
+        self._let_arrive()
+        rows = self.live()
+        row = rows[which % len(rows)] if rows else None
+        found = [(unit, said) for unit in _waiting(row) if (said := self._truth(row, unit))] if row else []
+        if row and found:
+            unit, outcome = found[at % len(found)]
+            deed = Deed(action=Action.RESOLVE, by="grace", note="asked", step=unit, outcome=outcome)
+            assert act(row.pk, deed).is_proposed
+            confirm(row.pk, by="ada")
+            if outcome == "happened":
+                self.told.add((row.pk, unit))
+
+    def _let_arrive(self) -> None:
+        """What anybody is about to send or has sent, but for what takes its own time."""
+        for _, pool in self.workers:
+            while pool.run():
+                pass
+        self.what_was_on_its_way_arrives()
+
+    def _truth(self, row: SagaExecution, unit: str) -> str:
+        """What has become of a step at its participant; nothing while that may change."""
+        key = f"{row.pk}:{unit}"
+        is_in_force = self.world.net(key) == 1
+        if row.direction == "do" and is_in_force:
+            return "happened"
+        if is_in_force or self.world.may_change(key):
+            return ""
+        return "did-not-happen" if row.direction == "do" else "undone"
+
     # ---- what networks do
 
     def advance(self, seconds: float) -> None:
@@ -144,10 +221,10 @@ class Trips(Machine):
         self.world.deliver(number, keep=keep)
 
     def others_do_their_part(self) -> None:
-        """The bus delivers; people say what the trips wait for if they ever do."""
-        self._settle_bus()
+        """The bus delivers one by one; people say what the trips wait for if they ever do."""
+        self._deliver_first()
         if self.kindly:
-            self.please_everybody()
+            self._say_yes()
 
     def everything_else_arrives(self) -> None:
         """What is on its way to the provider, and over the bus."""
@@ -155,6 +232,10 @@ class Trips(Machine):
         self._settle_bus()
         for _ in range(3):
             self.work(0, 2)
+
+    def _deliver_first(self) -> None:
+        if self.world.bus:
+            self.world.deliver(0)
 
     def _settle_bus(self) -> None:
         while self.world.bus:
@@ -174,6 +255,12 @@ class Trips(Machine):
         """Log, participants and history agree with every end."""
         for row in rows:
             _check(self, row)
+
+
+def _waiting(row: SagaExecution) -> list[str]:
+    """The units at hand that have been tried, of which a participant can tell what became of them."""
+    waits = [one for one in read_state(row.state).at if one.next_at is not None and base_of(one.unit) in _REMOTE]
+    return [one.unit for one in waits if one.attempt or row.direction == "undo"]
 
 
 # ---- the judgement of one saga
@@ -219,8 +306,12 @@ def _check_trip(machine: Trips, row: SagaExecution, done: set[str]) -> None:
     assert _wanted(trip) - skipped <= done
     if not skipped:
         assert written == ["noted", "booked", "completed"]
-        assert row.context_data["rooms"] == {stop: f"in {stop}" for stop in trip.stops}
-        assert row.context_data["stamps"] == {stop: f"for {stop}" for stop in trip.stops}
+        told = {unit for saga_id, unit in machine.told if saga_id == row.pk}
+        for field, step, word in (("rooms", "room", "in"), ("stamps", "visa", "for")):
+            wanted = {stop: f"{word} {stop}" for stop in trip.stops}
+            given = row.context_data[field]
+            assert given == {stop: wanted[stop] for stop in given}
+            assert {f"{step}:{stop}" for stop in wanted.keys() - given.keys()} <= told
         assert row.context_data["grams"] == 9000
 
 
@@ -233,6 +324,35 @@ def _wanted(trip: Trip) -> set[str]:
 
 def test_the_saga_of_the_machine_is_sound() -> None:
     assert not [*check_saga(Expedition()), *check_saga(Guide())]
+
+
+def test_a_late_reply_ends_no_recall(transactional_db: None, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("CRITICAL")
+    with by_hand(Trips) as trips:
+        trips.begin((), (0, {"look.do": ["refuse"]}))
+        trips.work(0, 6)
+        assert [command.back for command in trips.world.bus] == [False, True]
+        trips.the_bus_delivers(0, keep=False)
+        trips.work(0, 6)
+        trips.an_end_is_final()
+        assert trips.live()
+
+
+def test_what_reaches_the_provider_late_is_found_in_its_books(
+    transactional_db: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("CRITICAL")
+    with by_hand(Trips) as trips:
+        trips.begin((), (23, {"charge.do": ["always:late"]}))
+        assert trips.world.astray
+        for _ in range(60):
+            trips.time_passes(4)
+            trips.please_everybody()
+            trips.work(0, 6)
+            trips.an_end_is_final()
+        assert not trips.live()
+        assert trips.world.foreign.applied("charge") == 1
+        assert not trips.world.foreign.net("charge")
 
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
