@@ -44,10 +44,12 @@ _UNITS = (
     "tests/participant/test_suite.py",
 )
 
+_MACHINES = ("tests/sagas/test_construct_machine.py", "tests/sagas/test_machine.py")
+
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "unit": Check("unit tests", _UNITS, 300),
-        "machine": Check("state machine", ("tests/sagas/test_machine.py",), 300),
+        "machine": Check("state machines", _MACHINES, 300),
         "crash": Check("crash points", ("tests/sagas/test_crash_points.py",), 300),
         "simulator": Check("simulator", ("tests/mutants/simulated.py",), 300, sees=("engine/", "transitions.py")),
         "spin": Check("formal model", ("tests/models/test_sagas.py",), 300, sees=("transitions.py",)),

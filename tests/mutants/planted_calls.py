@@ -48,6 +48,18 @@ CALLS = (
         model="SILENTREPEAT",
     ),
     Mutant(
+        "late reply ends a recall",
+        "the reply to a command that comes after its recall counts as the answer to the recall",
+        (
+            Edit(
+                "taking.py",
+                "_UNDONE = (SignalName.RECALLED,",
+                "_UNDONE = (SignalName.HEARD, SignalName.RECALLED,",
+            ),
+        ),
+        "tests/sagas/test_construct_machine.py::test_a_late_reply_ends_no_recall",
+    ),
+    Mutant(
         "done before confirmed",
         "a step is logged as done when its call is sent, not when it is answered",
         (
