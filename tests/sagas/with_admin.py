@@ -11,7 +11,7 @@ def sagas():
     """A worker that has taken one saga to its approval; behind it a step that never gets an answer."""
     from datetime import timedelta
 
-    from bandstand.sagas import Approval, Saga, SagaStep, StepKind, starting
+    from bandstand.sagas import Approval, Saga, SagaStep, StepKind, host, starting
     from bandstand.sagas.config import SagasConfig
     from bandstand.sagas.runner import Runner
     from bandstand.testing.sagas import CallsByHand
@@ -32,6 +32,7 @@ def sagas():
             return event, {"who": event}
 
     worker = Runner(config=SagasConfig(), pool=CallsByHand())
+    host.install_worker(worker)  # which then hears at once what is said, however seldom it looks
 
     def drive():
         for _ in range(20):
