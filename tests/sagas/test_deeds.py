@@ -139,6 +139,28 @@ def test_a_resolved_step_lets_the_saga_go_on_or_turns_it_back(stage: Stage, outc
     assert finish(stage, row).status == status
 
 
+def test_that_nothing_has_happened_is_not_said_of_later_attempts(stage: Stage) -> None:
+    """Between the two people who resolve it, the step is tried again, and this time it is done unheard."""
+    row = held(stage, "capture.do")
+    act(row, Action.RESOLVE, step="capture", outcome="did-not-happen")
+    stage.shop.order("capture.do", "always:lost_reply")
+    stage.clock.advance(5)
+    stage.drive()
+    assert stage.shop.participants.net("charged") == 1
+    operations.confirm(row.pk, by="grace")
+    assert finish(stage, row).status == "compensated"
+    assert stage.shop.participants.net("charged") == 0
+
+
+@pytest.mark.usefixtures("alone")
+def test_what_has_not_happened_behind_the_pivot_is_tried_again_at_once(stage: Stage) -> None:
+    row = held(stage, "commit.do")
+    stage.shop.order("commit.do")
+    act(row, Action.RESOLVE, step="commit", outcome="did-not-happen")
+    stage.drive()
+    assert stage.row(row.pk).status == "completed"
+
+
 @pytest.mark.usefixtures("alone")
 def test_on_the_way_back_only_undone_is_an_outcome(stage: Stage) -> None:
     stage.shop.order("reserve.undo", "always:error")

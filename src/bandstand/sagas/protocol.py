@@ -206,11 +206,15 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """A person says how a step came out, or skips it. `outcome` is ok, refused or skipped."""
+    """A person says how a step came out, or skips it. `outcome` is ok, refused or skipped.
+
+    `attempt` is the last one of which that was said; None where it is said of all there have been.
+    """
 
     unit: str
     outcome: Outcome
     reason: str = ""
+    attempt: int | None = None
 
 
 class EndingFailed(msgspec.Struct, frozen=True):

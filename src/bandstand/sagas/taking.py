@@ -119,7 +119,7 @@ def _resolved(state: State, signal: SagaSignal, outcome: Outcome | None) -> Reso
         return None
     if position.phase not in _WAITING:
         raise NotYet
-    return Resolved(signal.step, outcome or Outcome(said["outcome"]), _reason(signal.note))
+    return Resolved(signal.step, outcome or Outcome(said["outcome"]), _reason(signal.note), said.get("attempt"))
 
 
 def _reason(note: str) -> str:

@@ -329,15 +329,20 @@ def _resolved(move: Move, event: Resolved) -> None:
     if position is None or (leaf is None and not _is_skippable(move, position)):
         return
     move.log(position, event.outcome, event.reason)
-    # Nobody knows of a call that is under way how it will end; and what was asked for may be under way as well.
-    doubt = position.phase is CALLING or (position.doubt and leaf is not None and leaf.uncertain)
+    doubt = position.phase is CALLING or (position.doubt and leaf is not None and _is_doubted(event, position, leaf))
     held = stance(move.state, leaf, position.since, move.now) if leaf is not None else OPEN
     if event.outcome is SAID_REFUSED and leaf is not None:
         why = (SagaStatus.COMPENSATED, event.reason)
-        judge(move, move.amend(position, doubt=doubt), leaf, Hearing(HEARD_REFUSED, held, why))
+        # What goes on all the same is tried at once: whoever says so has waited long enough.
+        judge(move, move.amend(position, doubt=doubt), leaf, Hearing(HEARD_REFUSED, held, why, jitter=0.0))
     else:
         is_buried = event.outcome is SAID_SKIPPED and (doubt or position.doubt)
         settle_unit(move, position, buried=is_buried and move.state.direction is DO)
+
+
+def _is_doubted(event: Resolved, position: Position, leaf: Leaf) -> bool:
+    """Whether something may be under way of which was not spoken: what was asked for, or a later attempt."""
+    return leaf.uncertain or (event.attempt is not None and position.attempt > event.attempt)
 
 
 def _is_skippable(move: Move, position: Position) -> bool:

@@ -68,7 +68,7 @@ def _is_promised(case: Case, unit: str, position: Position) -> bool:
 
 def _skip(case: Case, deed: Deed) -> Permitted:
     position = _chosen(case, deed)
-    payload = _fixed(case, Outcome.SKIPPED)
+    payload = _fixed(case, deed.step, Outcome.SKIPPED)
     if case.is_undoing:
         says = f"{deed.step} counts as undone: if it happened, its effect stays"
         return Permitted(SignalName.SKIP, says, deed.step, payload)
@@ -87,13 +87,13 @@ def _resolve(case: Case, deed: Deed) -> Permitted:
         way = "back" if case.is_undoing else "forward"
         raise ValidationFailed(f"on the way {way} say --outcome {' or '.join(fitting)}")
     if deed.outcome == "undone":
-        return Permitted(SignalName.RESOLVE, f"{deed.step} is undone", deed.step, _fixed(case, Outcome.OK))
+        return Permitted(SignalName.RESOLVE, f"{deed.step} is undone", deed.step, _fixed(case, deed.step, Outcome.OK))
     if deed.outcome == "happened":
         says = f"{deed.step} is done; what it would have returned is not in the context"
-        return Permitted(SignalName.RESOLVE, says, deed.step, _fixed(case, Outcome.OK))
+        return Permitted(SignalName.RESOLVE, says, deed.step, _fixed(case, deed.step, Outcome.OK))
     follows = "it is tried again, since the pivot is passed" if case.is_past_pivot else "the saga turns back"
     says = f"{deed.step} has not happened: {follows}"
-    return Permitted(SignalName.RESOLVE, says, deed.step, _fixed(case, Outcome.REFUSED))
+    return Permitted(SignalName.RESOLVE, says, deed.step, _fixed(case, deed.step, Outcome.REFUSED))
 
 
 def _compensate(case: Case, deed: Deed) -> Permitted:
@@ -183,9 +183,11 @@ def _forward(case: Case) -> None:
         raise Conflict(f"it is turning back already: {why(case.row, case.now)}")
 
 
-def _fixed(case: Case, outcome: Outcome) -> bytes:
-    """The outcome, and the way on which it was meant: on the other one it would say the opposite."""
-    return _form({"outcome": outcome.value, "direction": case.state.direction.value})
+def _fixed(case: Case, unit: str, outcome: Outcome) -> bytes:
+    """The outcome, and of what it is said: on the other way it would mean the opposite, of later attempts nothing."""
+    position = case.at_hand[unit]
+    over = position.attempt - (position.phase is Phase.CALLING)
+    return _form({"outcome": outcome.value, "direction": case.state.direction.value, "attempt": over})
 
 
 def _form(value: Mapping[str, object]) -> bytes:

@@ -166,7 +166,7 @@ class Moving:
         position = next((one for one in self.state.at if one.unit == said.unit), None)
         if position is None or said.direction is not self.state.direction:
             return None
-        return NOT_YET if position.phase not in _WAITING else Resolved(said.unit, said.outcome)
+        return NOT_YET if position.phase not in _WAITING else Resolved(said.unit, said.outcome, attempt=said.attempt)
 
     def _waits(self, unit: str) -> Position | None:
         return next((one for one in self.state.at if one.unit == unit and one.phase in _WAITING and one.attempt), None)

@@ -85,7 +85,7 @@ class People:
                 row.excused.add(position.unit)
                 world.say(row, Said("skip", position.unit, Outcome.SKIPPED, row.state.direction))
             elif (outcome := self._truth(row, position, leaf)) is not None:
-                world.say(row, Said("resolve", position.unit, outcome, row.state.direction))
+                world.say(row, Said("resolve", position.unit, outcome, row.state.direction, position.attempt))
             return
         if patience and not row.ended:
             world.at(world.now + _BETWEEN_LOOKS, self._settle_later, row, fate, patience - 1)

@@ -24,12 +24,13 @@ class Violation(AssertionError):
 
 
 class Said(NamedTuple):
-    """One signal to a saga; `outcome` is what it says of a step, on its way in `direction`."""
+    """One signal to a saga; `outcome` is what it says of a step on its way in `direction`, up to `attempt`."""
 
     name: str
     unit: str = ""
     outcome: Outcome = SAID_OK
     direction: Direction = DO
+    attempt: int | None = None
 
 
 class Row:
