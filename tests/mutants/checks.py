@@ -50,7 +50,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "unit": Check("unit tests", _UNITS, 300),
         "machine": Check("state machines", _MACHINES, 300),
-        "crash": Check("crash points", ("tests/sagas/test_crash_points.py",), 300),
+        "crash": Check("crash points", ("tests/sagas/test_proof.py",), 300),
         "simulator": Check("simulator", ("tests/mutants/simulated.py",), 300, sees=("engine/", "transitions.py")),
         "spin": Check("formal model", ("tests/models/test_sagas.py",), 300, sees=("transitions.py",)),
     }

@@ -123,6 +123,16 @@ def a_late_reply_confirms_a_recall(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Moving, "_awaited", confused)
 
 
+def a_resolve_counts_for_the_undo_too(patch: pytest.MonkeyPatch) -> None:
+    """Of two ways of a step the one at hand is taken, whichever the operator meant."""
+    resolved = Moving._resolved
+
+    def confused(self, said):
+        return resolved(self, said._replace(direction=self.state.direction))
+
+    patch.setattr(Moving, "_resolved", confused)
+
+
 def an_end_is_not_kept(patch: pytest.MonkeyPatch) -> None:
     """A worker that knows of no end goes on with what it remembers."""
     patch.setattr(Node, "is_fenced_in", staticmethod(lambda _: True))
@@ -165,6 +175,7 @@ MUTANTS: list[tuple[Mutate, type[Saga], int]] = [
     (keys_are_never_forgotten, Everything, 1_000),
     (nothing_is_queried, Everything, 4_000),
     (a_late_reply_confirms_a_recall, Everything, 2_000),
+    (a_resolve_counts_for_the_undo_too, Everything, 5_000),
 ]
 
 

@@ -1,6 +1,7 @@
 """Everybody who speaks to a simulated saga from outside: those who approve, customers, operators, foreign services.
 
 Operators tell the truth: they resolve a step as done or as refused only when it is so, and nothing is on its way.
+Between their look and their word a customer may cancel.
 """
 
 from datetime import timedelta
@@ -85,6 +86,8 @@ class People:
                 row.excused.add(position.unit)
                 world.say(row, Said("skip", position.unit, Outcome.SKIPPED, row.state.direction))
             elif (outcome := self._truth(row, position, leaf)) is not None:
+                if world.chance.pick(world.profile.people) is not Fate.FINE:
+                    world.say(row, Said(Fate.CANCEL))
                 world.say(row, Said("resolve", position.unit, outcome, row.state.direction, position.attempt))
             return
         if patience and not row.ended:
