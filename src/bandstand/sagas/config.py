@@ -13,19 +13,20 @@ __all__ = ["SagasConfig"]
 class SagasConfig:
     """How this process runs sagas.
 
-    `lease`: how long a saga stays with a worker that is not heard of. `call_threads`: remote calls at a time.
-    `max_live`: sagas in memory; more wait in the table. `look_every`: the longest pause between two looks for sagas
-    whose worker died or that were started by a process without a worker. `drain`: how long a stopping worker waits
-    for the calls under way. `reconcile_every`: how often participants' listings are compared with the history, over the
-    last `reconcile_span`. `context_keys`: Fernet keys for the sensitive fields of contexts, separated by commas; the
-    first writes, all read. `four_eyes`: the actions that a second person must confirm; with `_undo` behind the name
-    only on the way back. `retention`: how long ended sagas are kept; None keeps them until `sagas purge`.
+    `lease`: how long a saga stays with a worker that is not heard of. `call_threads`: remote calls at a time,
+    those of one step a third of them at most. `max_live`: sagas in memory; more wait in the table. `look_every`: the
+    longest pause between two looks for sagas whose worker died or that no worker was told of. `drain`: how long a
+    stopping worker waits for the calls under way. `reconcile_every`: how often participants' listings are compared with
+    the history, over the last `reconcile_span`. `context_keys`: Fernet keys for the sensitive fields of contexts,
+    separated by commas; the first writes, all read. `four_eyes`: the actions that a second person must confirm; with
+    `_undo` behind the name only on the way back. `retention`: how long ended sagas are kept; None keeps them until
+    `sagas purge`.
     """
 
     section: ClassVar[str] = "SAGAS"
 
     lease: timedelta = timedelta(seconds=10)
-    call_threads: int = 8
+    call_threads: int = 12
     max_live: int = 500
     look_every: timedelta = timedelta(seconds=1)
     drain: timedelta = timedelta(seconds=20)

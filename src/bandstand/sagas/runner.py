@@ -25,6 +25,7 @@ from bandstand.sagas.config import SagasConfig
 from bandstand.sagas.engine import patience
 from bandstand.sagas.hand import Hand
 from bandstand.sagas.lookout import Lookout
+from bandstand.sagas.plan import base_of
 from bandstand.sagas.pool import CallPool
 from bandstand.sagas.protocol import Begun, Call, Due, Outcome, Resumed, Withdrawn
 from bandstand.sagas.reports import report_loss, report_move
@@ -42,9 +43,9 @@ _MOST_PER_WAVE = 256
 
 
 class Pool(Protocol):
-    """Where remote calls run."""
+    """Where remote calls run; those of one lane get no more than their share of it."""
 
-    def submit(self, job: Callable[[], None]) -> None: ...
+    def submit(self, job: Callable[[], None], lane: str) -> None: ...
 
     def close(self) -> None: ...
 
@@ -238,7 +239,7 @@ class Runner(Loop):
             # The time in which the call waited for a thread, or this process stood still, is its own.
             self._signals.put(_Answer(run, epoch, call_remotely(run, call, until - clock.monotonic())))
 
-        self._pool.submit(work)
+        self._pool.submit(work, _lane(run, call.unit))
 
     def _renew(self, run: Run, unit: str, step: SagaStep) -> None:
         """Repeat a done step with the same key; no log line, since nothing changes."""
@@ -248,7 +249,7 @@ class Runner(Loop):
         def work() -> None:
             self._signals.put(_Renewed(run, call_remotely(run, repeat, budget)))
 
-        self._pool.submit(work)
+        self._pool.submit(work, _lane(run, unit))
 
     # ---- leases
 
@@ -289,6 +290,11 @@ class Runner(Loop):
             leases.release(self.owner, [run.id for run in runs], at_once=[run.id for run in runs if run.renewals])
         for run in runs:
             self._hand.drop(run.id)
+
+
+def _lane(run: Run, unit: str) -> str:
+    """What hangs together: all calls of a step, there and back, for all items and sagas of a type."""
+    return f"{run.saga.name}.{base_of(unit)}"
 
 
 def _gather(signals: "queue.SimpleQueue[_Signal]", timeout: float) -> list[_Signal]:

@@ -11,7 +11,7 @@ class CallsByHand:
     def __init__(self) -> None:
         self.jobs: list[Callable[[], None]] = []
 
-    def submit(self, job: Callable[[], None]) -> None:
+    def submit(self, job: Callable[[], None], lane: str) -> None:  # noqa: ARG002 - here nobody waits
         """Keep the call."""
         self.jobs.append(job)
 
