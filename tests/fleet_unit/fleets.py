@@ -29,7 +29,7 @@ routes = ["/api/v1/orders/", "GET /api/v1/users/{{id}}/orders/"]
 """
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "", pause: float = 0.02) -> Any:
+def until(condition: Callable[[], Any], *, seconds: float = 30.0, what: str = "", pause: float = 0.02) -> Any:
     """The first true value of *condition*, asked for after each *pause*; fails after *seconds*."""
     end = monotonic() + seconds
     while monotonic() < end:

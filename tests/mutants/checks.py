@@ -33,6 +33,7 @@ _UNITS = (
     "tests/sagas/test_groups.py",
     "tests/sagas/test_mechanisms.py",
     "tests/sagas/test_constructs.py",
+    "tests/sagas/test_construct_paths.py",
     "tests/sagas/test_contexts.py",
     "tests/sagas/test_outcomes.py",
     "tests/sagas/test_limits.py",

@@ -57,7 +57,7 @@ CALLS = (
                 "_UNDONE = (SignalName.HEARD, SignalName.RECALLED,",
             ),
         ),
-        "tests/sagas/test_construct_machine.py::test_a_late_reply_ends_no_recall",
+        "tests/sagas/test_construct_paths.py",
     ),
     Mutant(
         "done before confirmed",

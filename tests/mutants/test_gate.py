@@ -10,7 +10,7 @@ from tests.mutants.checks import CHECKS
 from tests.mutants.children import CHILDREN
 from tests.mutants.declaration import Mutant
 from tests.mutants.planted import MUTANTS
-from tests.mutants.running import Found, copied, hold_against, plant, run
+from tests.mutants.running import ROOT, Found, copied, hold_against, plant, run
 from tests.mutants.table import PAGE, listed, merged, table
 
 pytestmark = pytest.mark.sqlite(reason="about the tests, which are repeated on PostgreSQL themselves")
@@ -60,6 +60,7 @@ def test_there_are_enough_of_them_each_with_a_name_of_its_own() -> None:
 def test_each_is_caught_by_tests_of_a_check() -> None:
     checked = {path for check in CHECKS.values() for path in check.selection}
     assert {selection.partition("::")[0] for selection in SELECTIONS} <= checked
+    assert [path for path in checked if not (ROOT / path).exists()] == []
 
 
 def test_the_docs_list_exactly_these_bugs() -> None:

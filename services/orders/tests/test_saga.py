@@ -1,7 +1,7 @@
 """How an order is processed, by the real saga worker against participants that answer over HTTP as they are told."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from bandstand.sagas import SagaExecution, SagaStepLog, host
 from bandstand.sagas.config import SagasConfig
 from bandstand.sagas.runner import Runner
 from bandstand.testing.clock import HeldClock, held_clock
+from bandstand.testing.sagas import CallsByHand
 from bandstand.testing.tokens import user_headers
 from orders.models import Order
 
@@ -21,24 +22,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BUSY = error(503, "SERVICE_UNAVAILABLE")
 
 
-class Calls:
-    """Remote calls wait here until the test makes them."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Callable[[], None]] = []
-
-    def submit(self, job: Callable[[], None]) -> None:
-        self.waiting.append(job)
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
 class Stage:
     """Orders with a saga worker that is turned by hand, under a held clock."""
 
     def __init__(self, held: HeldClock, neighbours: Neighbours) -> None:
-        self.clock, self.neighbours, self.calls = held, neighbours, Calls()
+        self.clock, self.neighbours, self.calls = held, neighbours, CallsByHand()
         self.worker = Runner(config=SagasConfig(), pool=self.calls)
         host.install_worker(self.worker)
         self.ann = Client(headers=user_headers(user_id=ANN))
@@ -46,9 +34,8 @@ class Stage:
     def drive(self, *, calls: int = 1000) -> None:
         """Make what is due at this moment, at most so many calls."""
         self.worker.turn()
-        while self.calls.waiting and calls:
+        while calls and self.calls.run():
             calls -= 1
-            self.calls.waiting.pop(0)()
             self.worker.turn()
 
     def later(self, seconds: float) -> None:
@@ -175,7 +162,7 @@ def test_the_saga_says_why_its_payment_is_open_in_the_words_of_payments(
 ) -> None:
     stage.neighbours.say("PUT payment", error(status, "SERVICE_UNAVAILABLE"))
     stage.later(3)
-    assert SagaExecution.objects.get().error == "ServiceUnavailable: Payments has no outcome: No."
+    assert SagaExecution.objects.get().error == "ServiceUnavailable: payments: Payments has no outcome: No."
 
 
 def test_a_payment_that_stays_unclear_is_cancelled_at_the_deadline_and_not_before(

@@ -8,7 +8,8 @@ import pytest
 from django.db import connections
 from django.test import Client
 from services.payments.tests.asking import cancel, capture, path, problem, put, wanted
-from tests.chaos.provider_client import Caller, until
+from tests.chaos.provider_client import Caller
+from tests.fleet_unit.fleets import until
 
 from bandstand.testing.facts import Facts
 from bandstand.testing.tokens import service_headers

@@ -11,7 +11,8 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from services.payments.tests.asking import cancel, capture, configured
-from tests.chaos.provider_client import Caller, until
+from tests.chaos.provider_client import Caller
+from tests.fleet_unit.fleets import until
 
 from bandstand import clock
 from bandstand.errors import ServiceUnavailable

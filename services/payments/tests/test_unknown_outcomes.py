@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 from services.payments.tests.asking import cancel, capture, configured, path, put, wanted
-from tests.chaos.provider_client import Caller, until
+from tests.chaos.provider_client import Caller
+from tests.fleet_unit.fleets import until
 
 from bandstand.errors import DeadlineExceeded, ServiceUnavailable
 from bandstand.testing.facts import Facts

@@ -13,7 +13,8 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.test import Client
 from services.payments.tests.asking import SECRET, cancel, capture, configured, put, wanted
-from tests.chaos.provider_client import Caller, until
+from tests.chaos.provider_client import Caller
+from tests.fleet_unit.fleets import until
 
 from bandstand.testing.facts import Facts
 from bandstand.testing.tokens import service_headers
