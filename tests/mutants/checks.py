@@ -33,7 +33,6 @@ _UNITS = (
     "tests/sagas/test_groups.py",
     "tests/sagas/test_mechanisms.py",
     "tests/sagas/test_constructs.py",
-    "tests/sagas/test_construct_paths.py",
     "tests/sagas/test_contexts.py",
     "tests/sagas/test_outcomes.py",
     "tests/sagas/test_limits.py",
@@ -50,6 +49,7 @@ _MACHINES = ("tests/sagas/test_construct_machine.py", "tests/sagas/test_machine.
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "unit": Check("unit tests", _UNITS, 300),
+        "paths": Check("known ways", ("tests/sagas/test_construct_paths.py",), 60),
         "machine": Check("state machines", _MACHINES, 300),
         "crash": Check("crash points", ("tests/sagas/test_proof.py",), 300),
         "simulator": Check("simulator", ("tests/mutants/simulated.py",), 300, sees=("engine/", "transitions.py")),

@@ -79,7 +79,8 @@ class Wire:
             return self._exchange(method, path, content, sent)
 
     def _exchange(self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]) -> Answer:
-        self._connection.request(method, path, content, dict(headers))
+        with suppress(ConnectionError):  # refused before all of it was sent: the answer has come all the same
+            self._connection.request(method, path, content, dict(headers))
         with self._connection.getresponse() as answer:
             body = answer.read()
             found = {name.lower(): value for name, value in answer.getheaders()}
