@@ -36,16 +36,12 @@ def test_without_fencing_a_stale_worker_confirms_what_was_refunded(stage, monkey
     if forget:
         monkeypatch.setattr(leases, "claim", _changing(leases.claim, _same_epoch))
     saga_id = stage.start("m3")
-    while "capture.do" not in stage.shop.calls:
-        stage.worker.turn()
-        stage.pool.run()
+    work_until(stage, "capture.do")
     stale, its_pool = stage.worker, stage.pool
     stage.clock.advance(31)
     stage.employ()
     stage.worker.turn()
-    while "capture.undo" not in stage.shop.calls:
-        stage.pool.run()
-        stage.worker.turn()
+    work_until(stage, "capture.undo")
     stale.turn()
     while its_pool.run():
         stale.turn()
@@ -59,13 +55,20 @@ def test_without_the_intent_a_crash_behind_the_call_leaves_a_charge(stage, monke
     if forget:
         monkeypatch.setattr(leases, "claim", _changing(leases.claim, _no_intent))
     saga_id = stage.start("m4")
-    while "capture.do" not in stage.shop.calls:
-        stage.worker.turn()
-        stage.pool.run()
+    work_until(stage, "capture.do")
     stage.employ()
     stage.clock.advance(130)
     assert stage.settle(saga_id).status == "cancelled"
     assert stage.shop.participants.net("charged") == charged
+
+
+def work_until(stage, call):
+    for _ in range(50):
+        if call in stage.shop.calls:
+            return
+        stage.worker.turn()
+        stage.pool.run()
+    raise AssertionError(f"{call} is never made")
 
 
 def _changing(claim, change):
